@@ -1,0 +1,49 @@
+"""Connecting to RabbitMQ: bounded at start, for ever afterwards."""
+
+import asyncio
+import time
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+from yarl import URL
+
+from shared.errors import BrokerUnavailableError
+
+log = structlog.get_logger()
+
+RECONNECT_INTERVAL = 1.0
+"""Seconds between attempts after a lost connection: a broker restart takes seconds, a storm of reconnects hurts it."""
+
+TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError)
+"""What a broken connection raises; aiormq says some of it with RuntimeError."""
+
+
+async def connect(url: str, *, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - bounds many attempts
+    """Open a connection named `name` (operators see it), trying for `timeout` seconds.
+
+    Raises `BrokerUnavailableError` with what to check when the broker did not answer in that time.
+    """
+    deadline = time.monotonic() + timeout
+    where = _without_password(url)
+    while True:
+        try:
+            return await aio_pika.connect_robust(
+                url,
+                timeout=max(1.0, min(10.0, deadline - time.monotonic())),
+                reconnect_interval=RECONNECT_INTERVAL,
+                client_properties={"connection_name": name},
+            )
+        except TROUBLE as error:
+            if time.monotonic() + RECONNECT_INTERVAL > deadline:
+                raise BrokerUnavailableError(
+                    f"RabbitMQ did not accept a connection at {where} within {timeout:.0f} s: "
+                    f"{type(error).__name__}: {error}. Check that it runs and that CARILLON_AMQP_URL is right "
+                    f"(user, password, vhost)."
+                ) from error
+            log.warning("broker.waiting", at=where, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(RECONNECT_INTERVAL)
+
+
+def _without_password(url: str) -> str:
+    return str(URL(url).with_password(None))

@@ -1,0 +1,25 @@
+"""How many messages a queue holds ready, asked without declaring it."""
+
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp.connection import TROUBLE
+from shared.errors import BrokerUnavailableError
+
+TIMEOUT = 10.0
+"""Seconds to wait for the broker's answer."""
+
+
+async def ready_messages(connection: AbstractRobustConnection, queue: str) -> int:
+    """Messages ready in `queue`; raises `BrokerUnavailableError` when it is missing or the broker is away."""
+    try:
+        transport = connection.transport
+        if transport is None:
+            raise BrokerUnavailableError(f"Queue {queue} cannot be asked: the connection is being opened again.")
+        channel = await transport.connection.channel(timeout=TIMEOUT)
+        try:
+            declared = await channel.queue_declare(queue, passive=True, timeout=TIMEOUT)
+        finally:
+            await channel.close()
+    except TROUBLE as error:
+        raise BrokerUnavailableError(f"Queue {queue} cannot be asked: {type(error).__name__}: {error}") from error
+    return int(declared.message_count or 0)

@@ -1,0 +1,132 @@
+"""Deliveries of one queue, put into an `asyncio.Queue` of ours.
+
+aio-pika runs every delivery callback as a task that belongs to its channel, and closing the channel cancels it. So
+the callback only hands the delivery over; work is done by tasks of our own, and an ack on a dead channel is dropped:
+the broker delivers again, and handlers are idempotent.
+"""
+
+import asyncio
+import time
+from typing import Self
+
+import structlog
+from aio_pika.abc import (
+    AbstractIncomingMessage,
+    AbstractRobustChannel,
+    AbstractRobustConnection,
+    AbstractRobustQueue,
+)
+
+from shared.amqp.connection import TROUBLE
+from shared.errors import BrokerUnavailableError
+
+log = structlog.get_logger()
+
+OPEN_TIMEOUT = 15.0
+"""Seconds for each broker call that opens a subscription."""
+
+
+class Delivery:
+    """One message in our hands, unacked."""
+
+    __slots__ = ("_message", "arrived")
+
+    def __init__(self, message: AbstractIncomingMessage) -> None:
+        self._message = message
+        self.arrived = time.monotonic()
+
+    @property
+    def body(self) -> bytes:
+        """The raw body."""
+        return self._message.body
+
+    @property
+    def kind(self) -> str | None:
+        """The envelope's `type`."""
+        return self._message.type
+
+    @property
+    def routing_key(self) -> str:
+        """The key it was published with."""
+        return self._message.routing_key or ""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker has delivered it before."""
+        return bool(self._message.redelivered)
+
+    @property
+    def channel(self) -> object:
+        """Identity of the channel it came on: an ack of many covers one channel only."""
+        return self._message.channel
+
+    @property
+    def stale(self) -> bool:
+        """Whether its channel is gone: the broker has it again, and our ack would go nowhere."""
+        return bool(self._message.channel.is_closed)
+
+    async def ack(self, *, multiple: bool = False) -> None:
+        """Ack it, and with `multiple` all before it on its channel; on a dead channel nothing happens."""
+        try:
+            await self._message.ack(multiple=multiple)
+        except TROUBLE as error:
+            log.warning("delivery.ack_lost", error=f"{type(error).__name__}: {error}")
+
+
+class Subscription:
+    """A channel of its own that consumes one queue with a prefetch."""
+
+    def __init__(self, connection: AbstractRobustConnection, queue: str, *, prefetch: int) -> None:
+        self._connection = connection
+        self._queue_name = queue
+        self._prefetch = prefetch
+        self._channel: AbstractRobustChannel | None = None
+        self._queue: AbstractRobustQueue | None = None
+        self._tag: str | None = None
+        self.deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self._queue_name
+
+    @property
+    def consuming(self) -> bool:
+        """Whether a consumer is registered on a live connection, for readiness."""
+        return self._tag is not None and self._connection.connected.is_set()
+
+    async def start(self) -> Self:
+        """Declare the queue passively and consume; raises `BrokerUnavailableError` if it is not there."""
+        try:
+            self._channel = self._connection.channel(publisher_confirms=False)
+            await self._channel.initialize(timeout=OPEN_TIMEOUT)
+            await self._channel.set_qos(prefetch_count=self._prefetch)
+            self._queue = await self._channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
+            self._tag = await self._queue.consume(self._take, timeout=OPEN_TIMEOUT)
+        except TROUBLE as error:
+            raise BrokerUnavailableError(
+                f"Queue {self._queue_name} cannot be consumed: {type(error).__name__}: {error}. "
+                f"Run `python -m shared.topology` against this vhost."
+            ) from error
+        return self
+
+    async def stop_taking(self) -> None:
+        """Cancel the consumer; what was delivered stays ours to finish."""
+        if self._queue is not None and self._tag is not None:
+            tag, self._tag = self._tag, None
+            try:
+                await self._queue.cancel(tag, timeout=OPEN_TIMEOUT)
+            except TROUBLE as error:
+                log.warning("subscription.cancel_lost", queue=self._queue_name, error=str(error))
+
+    async def close(self) -> None:
+        """Close the channel; whatever is unacked returns to the queue."""
+        self._tag = None
+        if self._channel is not None:
+            try:
+                await self._channel.close()
+            except TROUBLE as error:
+                log.warning("subscription.close_lost", queue=self._queue_name, error=str(error))
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        self.deliveries.put_nowait(Delivery(message))

@@ -1,0 +1,156 @@
+"""A handler over a subscription: handlers return or raise, and only this loop acks.
+
+| the handler | then |
+|---|---|
+| returns | ack |
+| raises `MalformedMessageError` | confirmed copy in `dead`, ack |
+| raises `UnavailableError` | hold, back off, try again; after a minute let every message return and start afresh |
+| raises anything else | the same a few times, then `dead`: a poison message stops nobody |
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp.dead import DeadLetters
+from shared.amqp.subscription import Delivery, Subscription
+from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
+from shared.observability import metrics
+
+log = structlog.get_logger()
+
+Handler = Callable[[Delivery], Awaitable[None]]
+
+HOLD = 60.0
+"""Seconds a message is held while the infrastructure is down; RabbitMQ cuts consumers that hold for 30 minutes, and
+a held message helps nobody."""
+BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts on the same message; the last one repeats."""
+CRASHES = 3
+"""Attempts on a message whose handler fails for no known reason, before it is a dead letter."""
+
+
+class WorkerPool:
+    """`workers` tasks that take from one queue with a prefetch of `prefetch`."""
+
+    def __init__(
+        self,
+        connection: AbstractRobustConnection,
+        queue: str,
+        handler: Handler,
+        dead: DeadLetters,
+        *,
+        workers: int,
+        prefetch: int,
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._handler = handler
+        self._dead = dead
+        self._workers = workers
+        self._prefetch = prefetch
+        self._subscription = Subscription(connection, queue, prefetch=prefetch)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._stopping = False
+        self._restart = asyncio.Lock()
+
+    @property
+    def consuming(self) -> bool:
+        """Whether the consumer is registered, for readiness."""
+        return self._subscription.consuming
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that a handler has in its hands."""
+        return self._in_flight
+
+    async def run(self) -> None:
+        """Consume until cancelled or drained; a worker that dies takes the pool with it."""
+        await self._subscription.start()
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                task = group.create_task(self._work(), name=f"{self._queue}-{number}")
+                self._tasks.add(task)
+
+    async def stop(self, budget: float) -> bool:
+        """Take no more, finish what was delivered within `budget` seconds; True if all of it was.
+
+        What is left then returns to the queue with the channel.
+        """
+        self._stopping = True
+        await self._subscription.stop_taking()
+        clean = True
+        try:
+            async with asyncio.timeout(budget):
+                await self._subscription.deliveries.join()
+        except TimeoutError:
+            clean = False
+            log.warning("consumer.drain_timeout", queue=self._queue, in_flight=self._in_flight)
+        for task in self._tasks:
+            task.cancel()
+        await self._subscription.close()
+        return clean
+
+    async def _work(self) -> None:
+        while True:
+            delivery = await self._subscription.deliveries.get()
+            self._in_flight += 1
+            try:
+                await self._handle(delivery)
+            finally:
+                self._in_flight -= 1
+                self._subscription.deliveries.task_done()
+
+    async def _handle(self, delivery: Delivery) -> None:
+        if delivery.redelivered:
+            metrics.REDELIVERIES.labels(self._queue).inc()
+        crashes = tries = 0
+        while not delivery.stale:
+            try:
+                await self._handler(delivery)
+            except MalformedMessageError as error:
+                if not await self._bury(delivery, str(error)):
+                    continue
+            except UnavailableError as error:
+                log.warning("message.held", queue=self._queue, error=str(error))
+                if time.monotonic() - delivery.arrived > HOLD:
+                    await self._start_afresh(delivery)
+                    return
+                await asyncio.sleep(BACKOFF[min(tries, len(BACKOFF) - 1)])
+                tries += 1
+                continue
+            except Exception as error:
+                crashes += 1
+                log.exception("message.crashed", queue=self._queue, attempt=crashes)
+                if crashes < CRASHES:
+                    await asyncio.sleep(BACKOFF[crashes])
+                    continue
+                if not await self._bury(delivery, f"{type(error).__name__}: {error}"):
+                    continue
+            await delivery.ack()
+            return
+
+    async def _bury(self, delivery: Delivery, reason: str) -> bool:
+        try:
+            await self._dead.bury(delivery, queue=self._queue, reason=reason)
+        except BrokerUnavailableError:
+            await asyncio.sleep(BACKOFF[-1])
+            return False
+        return True
+
+    async def _start_afresh(self, delivery: Delivery) -> None:
+        """Close the channel, so that every held message returns to the broker, and consume again."""
+        async with self._restart:
+            if delivery.stale or self._stopping:
+                return
+            log.warning("consumer.letting_go", queue=self._queue, held_for=HOLD)
+            await self._subscription.close()
+            deliveries = self._subscription.deliveries
+            self._subscription = Subscription(self._connection, self._queue, prefetch=self._prefetch)
+            self._subscription.deliveries = deliveries
+            await asyncio.sleep(BACKOFF[-1])
+            await self._subscription.start()

@@ -1,0 +1,33 @@
+"""The exception tree.
+
+CarillonError
+├── ConfigurationError      settings are missing or wrong: the process must not start
+├── MalformedMessageError   a message that can never be handled: to the dead letters
+└── UnavailableError        infrastructure trouble: nothing is decided, try again
+    ├── BrokerUnavailableError
+    └── DatabaseUnavailableError
+"""
+
+
+class CarillonError(Exception):
+    """Root of everything that Carillon raises on purpose."""
+
+
+class ConfigurationError(CarillonError):
+    """Raised when settings are missing or contradict each other; the text names the variable."""
+
+
+class MalformedMessageError(CarillonError):
+    """Raised when a message cannot be decoded or names what does not exist; it goes to `dead`."""
+
+
+class UnavailableError(CarillonError):
+    """Raised when the broker or the database cannot be reached; the caller holds its message and tries again."""
+
+
+class BrokerUnavailableError(UnavailableError):
+    """Raised when a publish was not confirmed or the connection is gone; the message may have arrived."""
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """Raised when PostgreSQL refused, dropped or timed out a connection; the transaction did not commit for sure."""

@@ -1,0 +1,131 @@
+"""What happens to a whole campaign: send, pause, resume, cancel. Each is one guarded update and its consequences.
+
+All return None when the campaign was not in a state for it; the caller asks `status` and says what is possible.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import Row
+
+from shared.contracts.messages import CloseCampaign, PlanCampaign
+from shared.db import Reader, Writer
+from shared.ledger.completion import complete_if_done
+from shared.ledger.events import record_event
+from shared.outbox import add_command
+
+SEND = text("""
+    update campaign
+       set status = 'sending', sent_at = clock_timestamp(),
+           deadline = clock_timestamp() + make_interval(secs => ttl_seconds)
+     where id = :id and status in ('draft', 'scheduled')
+    returning id, status, priority, deadline
+""")
+START_PLAN = text("""
+    insert into campaign_plan (campaign_id, max_id) select :id, coalesce(max(id), 0) from device returning seq
+""")
+PAUSE = text("""
+    update campaign set status = 'paused' where id = :id and status = 'sending'
+    returning id, status, priority, deadline
+""")
+RESUME = text("""
+    update campaign set status = 'sending', stopped = null where id = :id and status = 'paused'
+    returning id, status, priority, deadline
+""")
+CANCEL = text("""
+    update campaign set status = 'cancelling' where id = :id and status in ('sending', 'paused')
+    returning id, status, priority, deadline
+""")
+CANCEL_UNSENT = text("""
+    update campaign set status = 'cancelled', completed_at = clock_timestamp(), planned_at = clock_timestamp()
+     where id = :id and status in ('draft', 'scheduled')
+    returning id, status, priority, deadline
+""")
+STOP = text("""
+    update campaign set status = 'paused', stopped = cast(:reason as jsonb)
+     where id = :id and status = 'sending' and accepted = 0
+    returning id, status, priority, deadline
+""")
+PLAN = text("select seq, done from campaign_plan where campaign_id = :id")
+PLANNED_DUE = text("update campaign_batch set due_at = now() where campaign_id = :id and state = 'planned'")
+STATUS = text("select status from campaign where id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A campaign after a change of state."""
+
+    id: int
+    status: str
+    priority: str
+    deadline: datetime | None
+
+
+async def send(tx: Writer, campaign_id: int) -> Changed | None:
+    """Start a draft or scheduled campaign: freeze its audience's upper bound and command the first planning step."""
+    row = await tx.first(SEND, {"id": campaign_id})
+    if row is None:
+        return None
+    await tx.run(START_PLAN, {"id": campaign_id})
+    await record_event(tx, campaign_id, "started", {"priority": row.priority})
+    await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=0))
+    return _changed(row)
+
+
+async def pause(tx: Writer, campaign_id: int) -> Changed | None:
+    """Stop a sending campaign: unclaimed batches go back to planned, holders release what they have not sent."""
+    row = await tx.first(PAUSE, {"id": campaign_id})
+    if row is None:
+        return None
+    await record_event(tx, campaign_id, "paused", {})
+    return _changed(row)
+
+
+async def stop(tx: Writer, campaign_id: int, reason: dict[str, str]) -> Changed | None:
+    """Pause a campaign whose payload FCM refuses before anything of it was accepted; `reason` shows the answer."""
+    row = await tx.first(STOP, {"id": campaign_id, "reason": json.dumps(reason)})
+    if row is None:
+        return None
+    await record_event(tx, campaign_id, "stopped", dict(reason))
+    return _changed(row)
+
+
+async def resume(tx: Writer, campaign_id: int) -> Changed | None:
+    """Let a paused campaign go on from where it is."""
+    row = await tx.first(RESUME, {"id": campaign_id})
+    if row is None:
+        return None
+    await record_event(tx, campaign_id, "resumed", {})
+    await tx.run(PLANNED_DUE, {"id": campaign_id})
+    plan = await tx.first(PLAN, {"id": campaign_id})
+    if plan is not None and not plan.done:
+        await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=plan.seq))
+    await complete_if_done(tx, campaign_id)
+    return _changed(row)
+
+
+async def cancel(tx: Writer, campaign_id: int) -> Changed | None:
+    """End a campaign: what was never sent becomes `C`; one that has not started ends here."""
+    row = await tx.first(CANCEL_UNSENT, {"id": campaign_id})
+    if row is not None:
+        await record_event(tx, campaign_id, "cancelled", {"total": 0})
+        return _changed(row)
+    row = await tx.first(CANCEL, {"id": campaign_id})
+    if row is None:
+        return None
+    await record_event(tx, campaign_id, "cancelling", {})
+    await add_command(tx, CloseCampaign(campaign_id=campaign_id))
+    return _changed(row)
+
+
+async def status(tx: Reader, campaign_id: int) -> str | None:
+    """The campaign's status, None when there is no such campaign."""
+    row = await tx.first(STATUS, {"id": campaign_id})
+    return None if row is None else str(row.status)
+
+
+def _changed(row: Row[Any]) -> Changed:
+    return Changed(row.id, row.status, row.priority, row.deadline)

@@ -1,0 +1,235 @@
+"""Claim: one transaction that books the quota and makes a batch a sender's own until its lease ends.
+
+A batch may be claimed at exactly the epoch that its message names, from `planned`, `queued` or `waiting`, while its
+campaign is sending. Everything else is no claim: a duplicate, a message of an epoch that is over, a held batch.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import Row
+
+from shared.contracts.messages import BatchReady
+from shared.db import Writer
+from shared.ledger import letters, projects
+from shared.ledger.times import Times
+from shared.topology import Lane
+
+PACE_TOLERANCE = 1.5
+"""Seconds that a campaign with a rate of its own may book ahead."""
+FULL_SHARE = 0.9
+"""Part of the sending time that one claim may book at a campaign's own rate; what does not fit stays for the next."""
+
+FIND = text("""
+    select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
+           c.status, c.rate, c.delivery, c.max_attempts, c.deadline, c.accepted > 0 as proven,
+           coalesce(c.deadline <= clock_timestamp(), false) as expired
+      from campaign_batch b join campaign c on c.id = b.campaign_id
+     where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch
+       and b.state in ('planned', 'queued', 'waiting')
+       for no key update of b
+""")
+
+GIVE_BACK = text("""
+    update campaign_batch
+       set state = 'planned', since = now(), due_at = now() + make_interval(secs => :wait)
+     where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
+""")
+
+
+PACE = text("""
+    insert into campaign_pace as p (campaign_id) values (:campaign_id)
+        on conflict (campaign_id) do update set tat = p.tat
+    returning tat, extract(epoch from clock_timestamp())::float8 as now
+""")
+
+BOOK_PACE = text("update campaign_pace set tat = :tat where campaign_id = :campaign_id")
+
+CLAIM = text("""
+    update campaign_batch
+       set state = 'claimed', holder = :holder, since = now(), lease_until = :lease_until,
+           due_at = to_timestamp(:lease_until)
+     where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
+""")
+
+NOW = text("select extract(epoch from clock_timestamp())::float8 as now")
+
+# 500 primary keys: 1 ms. A device that is gone or inactive has no row here, and its position is skipped.
+TARGETS = text("""
+    select t.n - 1 as position, d.target_kind as kind, d.target as value, d.target_hash as hash, d.platform
+      from campaign_batch_devices b
+     cross join lateral unnest(b.ids) with ordinality as t (id, n)
+      join device d on d.id = t.id and d.active
+     where b.campaign_id = :campaign_id and b.batch_no = :batch_no
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one push goes; `hash` guards deactivation against a token refreshed meanwhile."""
+
+    position: int
+    kind: str
+    value: str
+    hash: bytes
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch in a sender's hands.
+
+    `start_in`, `stop_in`: seconds from the claim until the first request may start and until the last one may.
+    `limit`: how many positions may be sent now. `pace`: messages a second. `expired`: past the deadline, send nothing.
+    `probe`: one message to a project that FCM refused. `blocked`: platforms that FCM refuses; they
+    wait. `probing`: of these, platforms that get one message.
+    `proven`: FCM has accepted this campaign's payload for some device.
+    """
+
+    campaign_id: int
+    batch_no: int
+    epoch: int
+    size: int
+    lane: Lane
+    project: str
+    holder: str
+    outcomes: str
+    reported: str
+    attempt: int
+    max_attempts: int
+    doubt: bool
+    at_most_once: bool
+    proven: bool
+    deadline: datetime | None
+    expired: bool
+    start_in: float
+    stop_in: float
+    pace: float
+    limit: int
+    probe: bool
+    blocked: frozenset[str]
+    probing: frozenset[str]
+    targets: tuple[Target, ...] = field(repr=False)
+
+    @property
+    def open_positions(self) -> list[int]:
+        """Positions that may be sent under this claim."""
+        return letters.open_positions(self.outcomes, self.reported)
+
+
+class NoClaim(StrEnum):
+    """Why a message gives no claim: ack it, send nothing."""
+
+    STALE = "stale"
+    PAUSED = "paused"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """The quota is booked out, or the project is paused; nothing was written. Ask again in `wait` seconds."""
+
+    wait: float
+
+
+async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> Claim | NoClaim | NotYet:
+    """Claim the batch at the message's epoch for `holder`."""
+    key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
+    row = await tx.first(FIND, key)
+    if row is None:
+        return NoClaim.STALE
+    if row.status == "paused":
+        await give_back(tx, batch, wait=0.0)
+        return NoClaim.PAUSED
+    if row.status != "sending":
+        return NoClaim.CLOSING
+    waiting = len(letters.open_positions(row.outcomes, row.reported))
+    if row.expired:
+        now = await tx.first(NOW)
+        assert now is not None  # noqa: S101 - a select without from has a row
+        booking = _Booking(
+            start=now.now, wait=0.0, pace=1.0, limit=0, probe=False, blocked=frozenset(), probing=frozenset()
+        )
+    else:
+        denied_or_booked = await _book(tx, batch, row, waiting, times)
+        if isinstance(denied_or_booked, NotYet):
+            return denied_or_booked
+        booking = denied_or_booked
+    await tx.run(CLAIM, {**key, "holder": holder, "lease_until": booking.start + times.lease})
+    targets = [] if row.expired else await tx.all(TARGETS, key)
+    return Claim(
+        campaign_id=batch.campaign_id,
+        batch_no=batch.batch_no,
+        epoch=batch.epoch,
+        size=row.size,
+        lane=Lane(row.lane),
+        project=row.project_id,
+        holder=holder,
+        outcomes=row.outcomes,
+        reported=row.reported,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        doubt=row.doubt,
+        at_most_once=row.delivery == "at_most_once",
+        proven=row.proven,
+        deadline=row.deadline,
+        expired=row.expired,
+        start_in=booking.wait,
+        stop_in=booking.wait + times.lease - times.margin,
+        pace=booking.pace,
+        limit=booking.limit,
+        probe=booking.probe,
+        blocked=booking.blocked,
+        probing=booking.probing,
+        targets=tuple(Target(row.position, row.kind, row.value, row.hash, row.platform) for row in targets),
+    )
+
+
+async def give_back(tx: Writer, batch: BatchReady, *, wait: float) -> None:
+    """Return an unclaimed batch to the planner at its epoch, to be published again after `wait` seconds."""
+    key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
+    if await tx.first(FIND, key) is not None:
+        await tx.run(GIVE_BACK, {**key, "wait": wait})
+
+
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    start: float
+    wait: float
+    pace: float
+    limit: int
+    probe: bool
+    blocked: frozenset[str]
+    probing: frozenset[str]
+
+
+async def _book(tx: Writer, batch: BatchReady, row: Row[Any], waiting: int, times: Times) -> _Booking | NotYet:
+    """Book the campaign's own rate, then the project's quota; nothing is written on a denial."""
+    own_wait, limit, own_tat = 0.0, waiting, None
+    if row.rate is not None:
+        pace = await tx.first(PACE, {"campaign_id": batch.campaign_id})
+        assert pace is not None  # noqa: S101 - an upsert returns its row
+        base = max(pace.tat, pace.now)
+        own_wait = base - pace.now
+        if own_wait > PACE_TOLERANCE:
+            return NotYet(own_wait - PACE_TOLERANCE)
+        limit = max(1, min(waiting, int(row.rate * (times.lease - times.margin) * FULL_SHARE)))
+        own_tat = base + limit / row.rate
+    turn = await projects.take_turn(tx, row.project_id, lane=Lane(row.lane), messages=limit, times=times)
+    if isinstance(turn, projects.Wait):
+        return NotYet(turn.seconds)
+    if own_tat is not None:
+        await tx.run(BOOK_PACE, {"campaign_id": batch.campaign_id, "tat": own_tat})
+    wait = max(turn.wait, own_wait)
+    return _Booking(
+        start=turn.now + wait,
+        wait=wait,
+        pace=min(turn.rate, row.rate or turn.rate),
+        limit=1 if turn.probe else limit,
+        probe=turn.probe,
+        blocked=turn.blocked,
+        probing=turn.probing,
+    )

@@ -1,0 +1,35 @@
+"""Completion: one guarded update that the planner's last page, cancel, resume and every merge end with.
+
+Whoever makes the last condition true completes the campaign, once: the row it returns gets the one final event. So
+an empty audience and a last batch that beats the planner both complete.
+"""
+
+from sqlalchemy import text
+
+from shared.db import Writer
+from shared.ledger.events import record_event
+from shared.ledger.letters import NAMES
+
+COMPLETE = text("""
+    update campaign
+       set status = case status when 'cancelling' then 'cancelled' else 'completed' end,
+           completed_at = clock_timestamp()
+     where id = :id and planned_at is not null and pending = 0 and status in ('sending', 'paused', 'cancelling')
+    returning status, total, not_planned, pending, skipped, cancelled, expired, dead, unknown, rejected,
+              unregistered, accepted
+""")
+
+
+async def complete_if_done(tx: Writer, campaign_id: int) -> bool:
+    """Complete the campaign if nothing is pending; True for the one caller that did."""
+    row = await tx.first(COMPLETE, {"id": campaign_id})
+    if row is None:
+        return False
+    counters = {name: getattr(row, name) for name in NAMES.values()}
+    await record_event(
+        tx,
+        campaign_id,
+        row.status,
+        {"total": row.total, "not_planned": row.not_planned, "outcomes": counters, "balanced": True},
+    )
+    return True

@@ -1,0 +1,14 @@
+"""The schema's history, by alembic; `python -m shared.ledger.migrations` brings a database to its head."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Bring the database to `revision`; nothing happens when it is there already."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["database_url"] = database_url
+    command.upgrade(config, revision)

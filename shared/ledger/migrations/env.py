@@ -1,0 +1,30 @@
+"""Alembic's environment: one connection, one transaction, a lock so that two migrations cannot race."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.db import as_sqlalchemy_url
+
+LOCK = 0x0CA2_1110
+"""Key of the advisory lock that migrations hold."""
+
+
+def _migrate(connection: Connection) -> None:
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    context.configure(connection=connection)
+    context.run_migrations()
+
+
+async def _main() -> None:
+    engine = create_async_engine(as_sqlalchemy_url(context.config.attributes["database_url"]))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_migrate)
+    finally:
+        await engine.dispose()
+
+
+asyncio.run(_main())

@@ -1,0 +1,250 @@
+"""Planning: audience to batches, in steps that any planner may do and only one does.
+
+A step runs only if its `seq` is the row's, and writes cursor, batches, counters and `seq + 1` in one transaction:
+a repeated or forked step finds another seq and does nothing. Ids are cut into batches inside PostgreSQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from shared.contracts.messages import BatchReady
+from shared.db import Reader, Writer
+from shared.ledger.times import Times
+from shared.topology import Lane
+
+LOCK = text("""
+    select p.seq, p.cursor, p.max_id, p.next_batch_no, c.status, c.priority, c.audience, c.rate, c.deadline
+      from campaign_plan p join campaign c on c.id = p.campaign_id
+     where p.campaign_id = :id and p.seq = :seq and not p.done
+       for update of p skip locked
+""")
+
+WINDOW = text("""
+    select count(*) filter (where state in ('queued', 'claimed', 'reported')) as open,
+           count(*) filter (where state in ('planned', 'waiting')) as held
+      from campaign_batch where campaign_id = :id and state <> 'finished'
+""")
+
+# The flow that a campaign may expect: its project's rate shared with the campaigns that send now.
+FLOW = text("""
+    select coalesce(sum(rate) filter (where circuit_reason is null
+                                        and paused_until <= extract(epoch from clock_timestamp())), 0)::float8
+           / greatest(1, (select count(*) from campaign where status = 'sending')) as flow
+      from project
+""")
+
+_CUT = """
+    with page as materialized (
+        select d.id, d.project_id from device d
+         where d.active and d.id > :cursor and d.id <= :max_id {audience}
+         order by d.id limit :devices
+    ), numbered as (
+        select id, project_id, (row_number() over (partition by project_id order by id) - 1) / :size as part from page
+    ), parts as (
+        select project_id, min(id) as first_id, max(id) as last_id, count(*)::int as n, array_agg(id order by id) as ids
+          from numbered group by project_id, part
+    ), batches as (
+        select *, :next_batch_no + row_number() over (order by first_id) - 1 as batch_no from parts
+    ), rows as (
+        insert into campaign_batch (campaign_id, batch_no, lane, project_id, size, outcomes, reported,
+                                    first_id, last_id, due_at)
+        select :id, batch_no, :lane, project_id, n, repeat('.', n), repeat('.', n), first_id, last_id,
+               now() + make_interval(secs => :grace)
+          from batches
+    ), devices as (
+        insert into campaign_batch_devices (campaign_id, batch_no, ids) select :id, batch_no, ids from batches
+    )
+    select batch_no::int as batch_no, project_id, n as size from batches order by batch_no
+"""
+CUT_ALL = text(_CUT.format(audience=""))
+CUT_USERS = text(_CUT.format(audience="and d.user_id = any(cast(:users as text[]))"))
+LAST_ID = text("select max(last_id) as id from campaign_batch where campaign_id = :id and batch_no >= :from_no")
+
+ADVANCE = text("""
+    update campaign_plan
+       set cursor = :cursor, seq = seq + 1, next_batch_no = :next_batch_no, done = :done, touched_at = now()
+     where campaign_id = :id
+""")
+ADD = text("""
+    update campaign
+       set total = total + :n, pending = pending + :n,
+           planned_at = case when :done then clock_timestamp() else planned_at end
+     where id = :id
+""")
+
+TAKE_PLANNED = text("""
+    update campaign_batch b
+       set due_at = now() + make_interval(secs => :grace)
+      from (select campaign_id, batch_no from campaign_batch
+             where campaign_id = :id and state = 'planned' and due_at <= now()
+             order by batch_no limit :limit for no key update skip locked) as t
+     where b.campaign_id = t.campaign_id and b.batch_no = t.batch_no
+    returning b.batch_no, b.epoch, b.size, b.lane, b.project_id
+""")
+
+STAMP = text("""
+    update campaign_batch b
+       set state = 'queued', since = now(), due_at = now() + make_interval(secs => :look)
+      from unnest(cast(:numbers as integer[]), cast(:epochs as integer[])) as k (batch_no, epoch)
+     where b.campaign_id = :id and b.batch_no = k.batch_no and b.epoch = k.epoch and b.state = 'planned'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A planning step that this transaction holds."""
+
+    campaign_id: int
+    seq: int
+    cursor: int
+    max_id: int
+    next_batch_no: int
+    status: str
+    lane: Lane
+    audience: dict[str, Any]
+    rate: float | None
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much of a campaign is under way: `open` batches in the broker or unmerged, `held` planned or waiting."""
+
+    open: int
+    held: int
+    flow: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a step has cut; `done` when it was the audience's last."""
+
+    batches: list[BatchReady]
+    done: bool
+
+
+async def lock_step(tx: Writer, campaign_id: int, seq: int) -> Step | None:
+    """Take the step, or None when it is stale, done or in another planner's hands."""
+    row = await tx.first(LOCK, {"id": campaign_id, "seq": seq})
+    if row is None:
+        return None
+    return Step(
+        campaign_id=campaign_id,
+        seq=row.seq,
+        cursor=row.cursor,
+        max_id=row.max_id,
+        next_batch_no=row.next_batch_no,
+        status=row.status,
+        lane=Lane(row.priority),
+        audience=row.audience,
+        rate=row.rate,
+        deadline=row.deadline,
+    )
+
+
+async def look_at_window(tx: Reader, campaign_id: int) -> Window:
+    """Count what is under way and tell the flow to expect, in messages a second."""
+    counts = await tx.first(WINDOW, {"id": campaign_id})
+    flow = await tx.first(FLOW)
+    assert counts is not None and flow is not None  # noqa: S101, PT018 - aggregates always have a row
+    return Window(open=counts.open, held=counts.held, flow=flow.flow)
+
+
+async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) -> Page:
+    """Cut up to `batches * size` devices into batches and advance the step; fewer than that means the end."""
+    devices = batches * size
+    made: list[BatchReady] = []
+    if batches > 0:
+        statement, values = _audience(step.audience)
+        rows = await tx.all(
+            statement,
+            {
+                "id": step.campaign_id,
+                "cursor": step.cursor,
+                "max_id": step.max_id,
+                "devices": devices,
+                "size": size,
+                "next_batch_no": step.next_batch_no,
+                "lane": str(step.lane),
+                "grace": times.publish,
+                **values,
+            },
+        )
+        made = [
+            _reference(step.campaign_id, step.lane, step.deadline, row.batch_no, 0, row.size, row.project_id)
+            for row in rows
+        ]
+    taken = sum(batch.size for batch in made)
+    done = batches > 0 and taken < devices
+    cursor = step.cursor
+    if made:
+        last = await tx.first(LAST_ID, {"id": step.campaign_id, "from_no": step.next_batch_no})
+        assert last is not None  # noqa: S101 - an aggregate always has a row
+        cursor = last.id
+    await tx.run(
+        ADVANCE,
+        {
+            "id": step.campaign_id,
+            "cursor": cursor,
+            "next_batch_no": step.next_batch_no + len(made),
+            "done": done,
+        },
+    )
+    if taken or done:
+        await tx.run(ADD, {"id": step.campaign_id, "n": taken, "done": done})
+    return Page(made, done=done)
+
+
+async def take_planned(
+    tx: Writer, campaign_id: int, *, deadline: datetime | None, limit: int, times: Times
+) -> list[BatchReady]:
+    """Take batches that wait to be published (given back, swept, resumed, or their planner died)."""
+    rows = await tx.all(TAKE_PLANNED, {"id": campaign_id, "limit": limit, "grace": times.publish})
+    return [
+        _reference(campaign_id, Lane(row.lane), deadline, row.batch_no, row.epoch, row.size, row.project_id)
+        for row in rows
+    ]
+
+
+async def stamp(tx: Writer, batches: Sequence[BatchReady], times: Times) -> None:
+    """Mark one campaign's batches as queued, after the broker has confirmed them; a claim may have been quicker."""
+    if batches:
+        await tx.run(
+            STAMP,
+            {
+                "id": batches[0].campaign_id,
+                "numbers": [batch.batch_no for batch in batches],
+                "epochs": [batch.epoch for batch in batches],
+                "look": times.queued,
+            },
+        )
+
+
+def _audience(audience: dict[str, Any]) -> tuple[TextClause, dict[str, Any]]:
+    if audience["kind"] == "users":
+        return CUT_USERS, {"users": audience["user_ids"]}
+    return CUT_ALL, {}
+
+
+def _reference(
+    campaign_id: int,
+    lane: Lane,
+    deadline: datetime | None,
+    batch_no: int,
+    epoch: int,
+    size: int,
+    project: str,
+) -> BatchReady:
+    return BatchReady(
+        campaign_id=campaign_id,
+        batch_no=batch_no,
+        epoch=epoch,
+        size=size,
+        lane=lane.value,
+        project=project,
+        deadline=deadline,
+    )

@@ -1,0 +1,94 @@
+"""Start, run, stop: the life of a process.
+
+A service is an async context that yields its side loops by name. Every loop is a named task, and one that ends or
+dies stops the process with an error. SIGTERM or SIGINT stops in order; a second one ends at once.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+
+from shared.config import Settings
+from shared.errors import CarillonError
+from shared.observability.logs import configure_logs
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=Settings)
+Loops = Mapping[str, Coroutine[Any, Any, None]]
+Service = Callable[[], AbstractAsyncContextManager[Loops]]
+"""Opens everything and yields its side loops; on exit it drains and closes in reverse."""
+
+EXIT_FAULT = 1
+EXIT_SECOND_SIGNAL = 130
+
+
+def run(name: str, settings: type[S], build: Callable[[S], AbstractAsyncContextManager[Loops]]) -> None:
+    """Load the settings, build the service and run it until a signal.
+
+    Exits with 0 after a clean stop, 1 with a sentence after trouble, 130 at a second signal.
+    """
+    try:
+        loaded = settings.load()
+        configure_logs(name, loaded.log_level)
+        clean = uvloop.run(_run(lambda: build(loaded)))
+    except CarillonError as error:
+        log.error("service.failed", error=str(error))  # noqa: TRY400 - the sentence says it all
+        sys.exit(f"{error}")
+    sys.exit(0 if clean else EXIT_FAULT)
+
+
+async def _run(service: Service) -> bool:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            log.warning("service.ended_at_once")
+            os._exit(EXIT_SECOND_SIGNAL)
+        log.info("service.stopping")
+        stop.set()
+        if main is not None and not ready.is_set():
+            main.cancel()  # still opening: there is nothing to drain
+
+    ready = asyncio.Event()
+    main = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        return await _serve(service, stop, ready)
+    except asyncio.CancelledError:
+        if stop.is_set():
+            return True
+        raise
+
+
+async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) -> bool:
+    async with service() as loops:
+        ready.set()
+        tasks = {asyncio.create_task(loop, name=name) for name, loop in loops.items()}
+        log.info("service.ready", loops=sorted(loops))
+        waiting = asyncio.create_task(stop.wait(), name="signal")
+        done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        ended = [task for task in done if task is not waiting]
+        for task in ended:
+            log.error("loop.died", loop=task.get_name(), error=repr(_fault(task)), exc_info=_fault(task))
+        clean = not ended
+        waiting.cancel()
+    # The service has drained: what still runs is only waiting for more.
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(waiting, *tasks, return_exceptions=True)
+    log.info("service.stopped", clean=clean)
+    return clean
+
+
+def _fault(task: asyncio.Task[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()

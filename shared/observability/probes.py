@@ -1,0 +1,62 @@
+"""Probes and metrics of a worker over HTTP.
+
+Liveness says that the event loop turns. Readiness says that work can be done: consumers registered, PostgreSQL
+reachable, not draining. Broker alarms are in neither: restarting a worker does not lift one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+Check = Callable[[], Awaitable[str | None]]
+"""Returns None when all is well, else what is missing."""
+
+
+class Consuming(Protocol):
+    """Anything that consumes a queue."""
+
+    @property
+    def consuming(self) -> bool:
+        """Whether its consumer is registered."""
+
+
+def broker_check(consumer: Consuming) -> Check:
+    """Ready while the consumer is registered with the broker."""
+
+    async def check() -> str | None:
+        return None if consumer.consuming else "no consumer is registered with the broker"
+
+    return check
+
+
+async def readiness(checks: Mapping[str, Check]) -> JSONResponse:
+    """Run every check; 200 when all pass, else 503 with what is missing by check."""
+    faults = {name: fault for name, check in checks.items() if (fault := await check()) is not None}
+    if faults:
+        return JSONResponse({"status": "not ready", "missing": faults}, status_code=503)
+    return JSONResponse({"status": "ready"})
+
+
+def metrics_response() -> Response:
+    """Every metric in Prometheus' text format."""
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def probes_app(checks: Mapping[str, Check]) -> Starlette:
+    """The three routes of a worker."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(_request: Request) -> Response:
+        return await readiness(checks)
+
+    async def metrics(_request: Request) -> Response:
+        return metrics_response()
+
+    return Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)])
