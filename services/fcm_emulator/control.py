@@ -1,0 +1,160 @@
+"""The control routes: the script in, the record out.
+
+GET    /emulator/script              the scripts in force           PUT the same, or ?project=p for one project
+GET    /emulator/summary             totals                         ?project=p&label=l narrows; so for the next two
+GET    /emulator/record              NDJSON, tokens grouped by what they got
+GET    /emulator/rate                [[tenth of a second, requests, accepted], …]
+GET    /emulator/record/{token}      one token's history, by project and label
+DELETE /emulator/record              forget all
+GET    /emulator/messages?token=t    the newest messages, oldest first
+POST   /emulator/goaway              GOAWAY on every connection, answers in flight still come
+POST   /emulator/cut                 cut every connection, answers in flight are lost
+POST   /emulator/revoke              make the access tokens issued so far stale
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from pydantic import ValidationError
+
+from services.fcm_emulator.answers import JSON, Answer
+from services.fcm_emulator.record import Record, delivered, rate, summary
+from services.fcm_emulator.script import Script, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from granian._granian import RSGIHTTPProtocol
+    from granian.rsgi import Scope
+
+    from services.fcm_emulator.app import Emulator
+
+_NDJSON = [("content-type", "application/x-ndjson")]
+_AFTER_THIS_ANSWER = 0.05
+_TOKEN_PATH = "/emulator/record/"  # noqa: S105 - a path
+
+
+class Control:
+    """Handles `/emulator/…`."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._plain: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
+            ("GET", "/emulator/script"): self._scripts,
+            ("GET", "/emulator/summary"): self._summary,
+            ("GET", "/emulator/rate"): self._rate,
+            ("GET", "/emulator/messages"): self._messages,
+            ("DELETE", "/emulator/record"): self._forget,
+            ("POST", "/emulator/goaway"): self._goaway,
+            ("POST", "/emulator/cut"): self._cut,
+            ("POST", "/emulator/revoke"): self._revoke,
+        }
+
+    async def handle(self, scope: Scope, proto: RSGIHTTPProtocol) -> None:
+        """Answer one control request."""
+        body = await proto()
+        query = {name: values[-1] for name, values in parse_qs(scope.query_string).items()}
+        match scope.method, scope.path:
+            case "GET", "/emulator/record":
+                await self._record(query, proto)
+            case "GET", path if path.startswith(_TOKEN_PATH):
+                _answer(proto, self._history(unquote(path.removeprefix(_TOKEN_PATH))))
+            case "PUT", "/emulator/script":
+                self._set_script(body, query.get("project"), proto)
+            case route if route in self._plain:
+                _answer(proto, self._plain[route](query))
+            case method, path:
+                _problem(proto, HTTPStatus.NOT_FOUND, f"no control route {method} {path}; see {__name__}")
+
+    def _forget(self, _query: dict[str, str]) -> dict[str, Any]:
+        self._emulator.forget()
+        return {}
+
+    def _rate(self, query: dict[str, str]) -> list[tuple[int, int, int]]:
+        return rate([record for _, _, record in self._chosen(query)])
+
+    def _goaway(self, _query: dict[str, str]) -> dict[str, Any]:
+        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._emulator.on_goaway)
+        return {}
+
+    def _cut(self, _query: dict[str, str]) -> dict[str, Any]:
+        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._emulator.on_cut)
+        return {}
+
+    def _revoke(self, _query: dict[str, str]) -> dict[str, Any]:
+        return {"revoked": self._emulator.tokens.revoke()}
+
+    def _chosen(self, query: dict[str, str]) -> list[tuple[str, str, Record]]:
+        return [
+            (project.name, label, record)
+            for project in self._emulator.projects.values()
+            if query.get("project", project.name) == project.name
+            for label, record in project.records.items()
+            if query.get("label", label) == label
+        ]
+
+    async def _record(self, query: dict[str, str], proto: RSGIHTTPProtocol) -> None:
+        stream = proto.response_stream(200, _NDJSON)
+        for project, label, record in self._chosen(query):
+            for line in record.lines(project, label):
+                await stream.send_bytes(line)
+
+    def _summary(self, query: dict[str, str]) -> dict[str, Any]:
+        unread: Counter[Answer] = Counter()
+        if "label" not in query:
+            for project in self._emulator.projects.values():
+                if query.get("project", project.name) == project.name:
+                    unread.update(project.refused_unread)
+        return summary([record for _, _, record in self._chosen(query)], unread)
+
+    def _history(self, token: str) -> list[dict[str, Any]]:
+        key = token.encode("utf-8", "surrogatepass")
+        return [
+            {"project": project, "label": label, "accepted": delivered(history), "answers": dict(history)}
+            for project, label, record in self._chosen({})
+            if (history := record.history(key))
+        ]
+
+    def _messages(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        return [
+            {
+                "project": project,
+                "token": target.decode("utf-8", "surrogatepass"),
+                "answer": answer,
+                "bearer": bearer,
+                "body": json.loads(body),
+            }
+            for project, target, answer, bearer, body in self._emulator.sightings
+            if query.get("token", "").encode() in {b"", target} and query.get("project", project) == project
+        ]
+
+    def _scripts(self, _query: dict[str, str] | None = None) -> dict[str, Any]:
+        emulator = self._emulator
+        return {
+            "all": emulator.script.model_dump(mode="json"),
+            "projects": {name: script.model_dump(mode="json") for name, script in emulator.scripts.items()},
+        }
+
+    def _set_script(self, body: bytes, project: str | None, proto: RSGIHTTPProtocol) -> None:
+        try:
+            script = Script.model_validate_json(body or b"{}")
+        except ValidationError as wrong:
+            _problem(proto, HTTPStatus.BAD_REQUEST, explain(wrong))
+            return
+        self._emulator.follow(script, project)
+        _answer(proto, self._scripts())
+
+
+def _answer(proto: RSGIHTTPProtocol, value: Any) -> None:
+    proto.response_bytes(200, JSON, json.dumps(value).encode() + b"\n")
+
+
+def _problem(proto: RSGIHTTPProtocol, status: HTTPStatus, detail: str) -> None:
+    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    proto.response_bytes(status, [("content-type", "application/problem+json")], json.dumps(problem).encode() + b"\n")

@@ -1,0 +1,145 @@
+"""One project's `messages:send`: the hot path. Decide, record, answer.
+
+The fate of a message is decided and recorded before its answer is delayed, dropped or cut, as at FCM: a client that
+gives up waiting has still sent it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, deque
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING
+
+from granian._granian import RSGIProtocolClosed
+
+from services.fcm_emulator.answers import ACCEPTED, JSON, Answer, Reply, invalid, rate_limited, replies
+from services.fcm_emulator.connections import cut
+from services.fcm_emulator.message import InvalidMessageError, Reader
+from services.fcm_emulator.quota import Bucket
+from services.fcm_emulator.record import Record
+from services.fcm_emulator.script import Plan
+
+if TYPE_CHECKING:
+    from granian._granian import RSGIHTTPProtocol
+    from granian.rsgi import Scope
+
+    from services.fcm_emulator.script import Script
+
+_HANGS = {Answer.HANG, Answer.HANG_LOST}
+# Announces more than it holds: clients see a broken stream after a good status.
+_BROKEN_BODY = ([*JSON, ("content-length", "100")], b'{"name"')
+
+
+# A request as it came, kept for tests that ask what was on the wire: project, target, answer, bearer, body.
+Sighting = tuple[str, bytes, Answer, str, bytes]
+
+
+class Project:
+    """What FCM knows of a project: its quota, its record, the script in force."""
+
+    def __init__(
+        self,
+        name: str,
+        script: Script,
+        *,
+        revoked: set[str],
+        sightings: deque[Sighting],
+        closing: asyncio.Event,
+    ) -> None:
+        self.name = name
+        self.records: dict[str, Record] = {}
+        self.refused_unread: Counter[Answer] = Counter()
+        self._reader = Reader()
+        self._revoked = revoked
+        self._sightings = sightings
+        self._closing = closing
+        self._sent = 0
+        self._rng = random.Random(script.seed)
+        self._head = b'{\n  "name": "projects/' + name.encode() + b"/messages/0:%d%%" % int(time())
+        self.follow(script)
+
+    def follow(self, script: Script) -> None:
+        """Answer by this script from now on; its windows are counted from now, its bucket is full."""
+        self.plan = Plan(script, started=time())
+        self._bucket = Bucket(script.quota) if script.quota else None
+        per_minute = self._bucket.per_minute if self._bucket else 600_000
+        self._replies = replies(self.name, retry_after=script.retry_after, per_minute=per_minute)
+
+    def forget(self) -> None:
+        """Drop the record."""
+        self.records.clear()
+        self.refused_unread.clear()
+
+    async def send(self, scope: Scope, proto: RSGIHTTPProtocol) -> None:
+        """Handle one request."""
+        bearer = scope.headers.get("authorization")
+        try:
+            body = await proto()
+        except RSGIProtocolClosed:
+            # The client left before its message was whole: it was not sent.
+            return
+        reply = self.decide(bearer, body, time())
+        if self.plan.latency is not None:
+            await asyncio.sleep(self.plan.latency.sample(self._rng))
+        if isinstance(reply, bytes):
+            proto.response_bytes(200, JSON, reply)
+        elif isinstance(reply, Reply):
+            proto.response_bytes(*reply)
+        else:
+            await self._leave_unknown(reply, scope, proto)
+
+    def decide(self, bearer: str | None, body: bytes, now: float) -> bytes | Reply | Answer:
+        """Decide and record a request's fate: the body of a 200, another reply, or a silence."""
+        if bearer is None or bearer[:7] != "Bearer " or (self._revoked and bearer in self._revoked):
+            self.refused_unread[Answer.UNAUTHENTICATED] += 1
+            return self._replies[Answer.UNAUTHENTICATED]
+        try:
+            token, label, validate_only = self._reader.read(body)
+        except InvalidMessageError as wrong:
+            self.refused_unread[Answer.INVALID_ARGUMENT] += 1
+            return invalid(wrong.field, wrong.problem)
+        record = self.records.get(label)
+        if record is None:
+            record = self.records[label] = Record()
+        nth = record.seen.get(token, 0)
+        if self._bucket is not None and not self._bucket.take(now):
+            answer = Answer.RATE_LIMIT_EXCEEDED
+        else:
+            answer = self.plan.answer(token, nth, now)
+        if not validate_only:
+            self._sightings.append((self.name, token, answer, bearer, body))
+            if answer is ACCEPTED:
+                record.accept(token, nth, now)
+            else:
+                record.add(token, nth, answer, now)
+        if answer is ACCEPTED:
+            self._sent += 1
+            return self._head + b'%x"\n}\n' % self._sent
+        return self._refusal(answer, now)
+
+    def _refusal(self, answer: Answer, now: float) -> Reply | Answer:
+        if answer is Answer.RATE_LIMIT_EXCEEDED and self._bucket is not None:
+            wait = self._bucket.retry_after(now)
+            return rate_limited(self.name, per_minute=self._bucket.per_minute, retry_after=wait)
+        return self._replies.get(answer, answer)
+
+    async def _leave_unknown(self, answer: Answer, scope: Scope, proto: RSGIHTTPProtocol) -> None:
+        """Break off in the answer, or cut the connection, at once or when the client has lost its patience."""
+        if answer is Answer.TRUNCATED:
+            headers, beginning = _BROKEN_BODY
+            # Gone already: broken all the same.
+            with suppress(RSGIProtocolClosed):
+                await proto.response_stream(200, headers).send_bytes(beginning)
+            return
+        if answer in _HANGS:
+            gone = asyncio.ensure_future(proto.client_disconnect())
+            closing = asyncio.ensure_future(self._closing.wait())
+            await asyncio.wait((gone, closing), return_when=asyncio.FIRST_COMPLETED)
+            closing.cancel()
+            if gone.done():
+                return
+            gone.cancel()
+        cut(scope.client)

@@ -1,0 +1,1 @@
+"""One real thing at a time: a database, a broker, a process."""

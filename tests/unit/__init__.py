@@ -1,0 +1,1 @@
+"""Pure decisions and single classes over fakes; sockets are forbidden here."""

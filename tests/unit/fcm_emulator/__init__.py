@@ -1,0 +1,1 @@
+"""The emulator's decisions: what it answers, to whom, and what it writes down."""

@@ -1,0 +1,116 @@
+"""One project's decisions: bearer, body, quota, script, record, in this order."""
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+
+import pytest
+
+from services.fcm_emulator.answers import Answer, Reply
+from services.fcm_emulator.script import Script
+from services.fcm_emulator.sending import Project, Sighting
+
+NOW = 1000.0
+
+
+def project(*, revoked: set[str] | None = None, **script: Any) -> Project:
+    """Make a project that accepts all but what the script says."""
+    return Project(
+        "demo",
+        Script.model_validate({"shares": {}, **script}),
+        revoked=revoked or set(),
+        sightings=deque[Sighting](maxlen=10),
+        closing=asyncio.Event(),
+    )
+
+
+def message(to: str = "t", **request: Any) -> bytes:
+    """Encode a request."""
+    return json.dumps({"message": {"token": to}, **request}).encode()
+
+
+def status(answer: bytes | Reply | Answer) -> int:
+    """Return the HTTP status of what was decided."""
+    return answer.status if isinstance(answer, Reply) else 200
+
+
+def test_an_accepted_message_gets_a_name_of_its_own() -> None:
+    """A name under the project, never twice."""
+    demo = project()
+    names = set()
+    for _ in range(3):
+        answer = demo.decide("Bearer x", message(), NOW)
+        assert isinstance(answer, bytes)
+        names.add(json.loads(answer)["name"])
+    assert len(names) == 3
+    assert all(name.startswith("projects/demo/messages/") for name in names)
+    assert demo.records[""].seen == {b"t": 3}
+
+
+@pytest.mark.parametrize("bearer", [None, "", "Basic x", "Bearer stale"])
+def test_without_a_good_bearer_nothing_is_read(bearer: str | None) -> None:
+    """401, counted, for no token."""
+    demo = project(revoked={"Bearer stale"})
+    assert status(demo.decide(bearer, message(), NOW)) == 401
+    assert demo.records == {}
+    assert demo.refused_unread == {Answer.UNAUTHENTICATED: 1}
+
+
+def test_a_bad_body_is_a_400_for_no_token() -> None:
+    """Counted, not recorded by token."""
+    demo = project()
+    assert status(demo.decide("Bearer x", b"{", NOW)) == 400
+    assert demo.refused_unread == {Answer.INVALID_ARGUMENT: 1}
+
+
+def test_validate_only_is_answered_and_not_recorded() -> None:
+    """Neither as accepted nor as an attempt."""
+    demo = project()
+    assert status(demo.decide("Bearer x", message(validate_only=True), NOW)) == 200
+    assert demo.records[""].seen == {}
+
+
+def test_an_empty_bucket_answers_the_project_429_with_its_wait() -> None:
+    """After the quota's worth, with Retry-After until the refill."""
+    demo = project(quota={"per_second": 2, "window": 1})
+    answers = [demo.decide("Bearer x", message(f"t{n}"), NOW) for n in range(3)]
+    assert [status(answer) for answer in answers] == [200, 200, 429]
+    refused = answers[2]
+    assert isinstance(refused, Reply)
+    assert dict(refused.headers)["retry-after"] == "1"
+    assert b"SendsPerMinutePerProject" in refused.body
+    assert status(demo.decide("Bearer x", message("t2"), NOW + 1)) == 200
+
+
+def test_a_silence_is_recorded_as_delivered_before_it_falls() -> None:
+    """Unknown to the sender, known to the record."""
+    demo = project(shares={"HANG": 1})
+    assert demo.decide("Bearer x", message(), NOW) is Answer.HANG
+    assert demo.records[""].tokens_accepted() == 1
+    demo.follow(Script.model_validate({"shares": {"HANG_LOST": 1}}))
+    assert demo.decide("Bearer x", message("u"), NOW) is Answer.HANG_LOST
+    assert demo.records[""].tokens_accepted() == 1
+
+
+def test_campaigns_are_recorded_apart_by_their_tag() -> None:
+    """The same token in two campaigns is no duplicate."""
+    demo = project()
+    for tag in ("carillon-1", "carillon-2"):
+        body = {"message": {"token": "t", "android": {"notification": {"tag": tag}}}}
+        demo.decide("Bearer x", json.dumps(body).encode(), NOW)
+    assert {label: record.seen for label, record in demo.records.items()} == {
+        "carillon-1": {b"t": 1},
+        "carillon-2": {b"t": 1},
+    }
+
+
+def test_a_new_script_is_followed_at_once_and_forgetting_forgets() -> None:
+    """The record outlives the script, not the reset."""
+    demo = project()
+    demo.decide("Bearer x", message(), NOW)
+    demo.follow(Script.model_validate({"shares": {"BAD_GATEWAY": 1}}))
+    assert status(demo.decide("Bearer x", message(), NOW)) == 502
+    assert dict(demo.records[""].history(b"t")) == {Answer.ACCEPTED: 1, Answer.BAD_GATEWAY: 1}
+    demo.forget()
+    assert demo.records == {}
