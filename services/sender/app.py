@@ -1,0 +1,94 @@
+"""Builds the sender; alone here things are constructed."""
+
+import os
+import socket
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.sender.consumer import BatchHandler
+from services.sender.credentials import Credentials
+from services.sender.gateways.fcm import FcmGateway, FcmOptions
+from services.sender.gateways.transfer import TransferOptions
+from services.sender.sending import Sending
+from services.sender.store import Store
+from services.sender.watch import Watch
+from shared.amqp.connection import connect
+from shared.amqp.dead import DeadLetters
+from shared.amqp.publisher import Publisher
+from shared.amqp.workers import WorkerPool
+from shared.config import FcmSettings, Settings
+from shared.db import Database
+from shared.ledger.times import Times
+from shared.lifecycle import Loops
+from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.probes import broker_check, probes_app
+from shared.topology import BATCHES, DEAD, LANES, RESULTS, RETRY, Lane
+
+POOL = 2
+"""Connections of a sender: a claim and a release take 2 ms each for 50 ms of sending."""
+
+
+@asynccontextmanager
+async def sender(
+    settings: Settings,
+    fcm: FcmSettings,
+    times: Times,
+    *,
+    lanes: Sequence[Lane],
+    batches: int,
+    max_in_flight: int,
+) -> AsyncGenerator[Loops]:
+    """Open everything; on exit stop feeding, wait for answers, report, ack, close in reverse."""
+    async with AsyncExitStack() as stack:
+        database = Database(str(settings.database_url), name="sender", pool=POOL)
+        stack.push_async_callback(database.close)
+        await database.wait(settings.start_timeout)
+        credentials = Credentials(fcm.credentials_dir, fcm_url=fcm.url, ca_file=fcm.ca_file)
+        stack.push_async_callback(credentials.close)
+        gateway = FcmGateway(FcmOptions(max_in_flight=max_in_flight, transfer=TransferOptions(ca_file=fcm.ca_file)))
+        stack.push_async_callback(gateway.close, settings.drain_timeout)
+        url = settings.amqp_url.get_secret_value()
+        publish = await stack.enter_async_context(
+            await connect(url, name="sender publish", timeout=settings.start_timeout)
+        )
+        consume = await stack.enter_async_context(
+            await connect(url, name="sender consume", timeout=settings.start_timeout)
+        )
+        publisher = Publisher(publish)
+        await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
+        watch = Watch(database)
+        sending = Sending(
+            Store(database, times),
+            gateway,
+            credentials,
+            publisher,
+            watch,
+            holder=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        )
+        dead = DeadLetters(publisher)
+        pools = {
+            lane: WorkerPool(consume, LANES[lane].name, BatchHandler(sending), dead, workers=batches, prefetch=batches)
+            for lane in lanes
+        }
+        probes = Listener(
+            probes_app(
+                {
+                    "database": database.check,
+                    **{f"lane {lane}": broker_check(pool) for lane, pool in pools.items()},
+                }
+            ),
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_timeout=PROBE_DRAIN,
+        )
+        stack.callback(probes.close)
+        yield {
+            **{f"lane {lane}": pool.run() for lane, pool in pools.items()},
+            "watch": watch.run(),
+            "probes": probes.run(),
+        }
+        sending.drain()
+        for pool in pools.values():
+            await pool.stop(settings.drain_timeout)
+        await probes.drain()

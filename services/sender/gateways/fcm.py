@@ -1,0 +1,185 @@
+"""The gateway that is used: many batches share request handles and connections; answers come by callback.
+
+No task, future or exception per message: at 60 microseconds a message each would be a tenth of the cost.
+"""
+
+import asyncio
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from services.sender.gateways import UNPACED, Answer, Fault, Messages, OnAnswer, Pace, Route
+from services.sender.gateways.feed import Feed
+from services.sender.gateways.transfer import Transfer, TransferOptions
+from services.sender.gateways.wire import Wire, WireOptions
+
+SLICE = 50
+"""Messages that one batch may start before the next batch has its turn: fair between lanes, cheap per message."""
+
+TICK = 0.005
+"""Seconds between looks at paced batches: at 10,000 a second 50 messages, well under one connection's streams."""
+
+LONGEST_WAIT = 0.25
+"""Seconds between looks at batches that wait for their start: how late a cancelled one notices."""
+
+DEAD_CONNECTION = 5
+"""Timeouts on one connection after which it counts as dead and all connections are replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class FcmOptions:
+    """Limits of the gateway. `max_in_flight`: 10,000 messages a second at 100 ms need 1,000.
+
+    `wire_age`: seconds after which connections are replaced, so that new addresses and balancers are found.
+    """
+
+    max_in_flight: int = 1000
+    wire_age: float = 1800.0
+    wire_rest: float = 30.0
+    wire: WireOptions = field(default_factory=WireOptions)
+    transfer: TransferOptions = field(default_factory=TransferOptions)
+
+
+class FcmGateway:
+    """A `Gateway` over libcurl; construct and use it on one event loop."""
+
+    def __init__(self, options: FcmOptions) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._options = options
+        self._feeds: deque[Feed] = deque()
+        self._idle: list[Transfer] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timeouts: Counter[int] = Counter()
+        self._wire = self._new_wire()
+        self._retiring: list[Wire] = []
+        self._closing = False
+        self._quiet = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests started and not answered."""
+        return self._wire.active + sum(wire.active for wire in self._retiring)
+
+    async def send_batch(self, messages: Messages, *, route: Route, on_answer: OnAnswer, pace: Pace = UNPACED) -> int:
+        """See `Gateway.send_batch`."""
+        if self._closing or not messages:
+            return 0
+        feed = Feed(messages, route, on_answer, pace, self._loop.create_future())
+        self._feeds.append(feed)
+        self._pump()
+        try:
+            await feed.done
+        except asyncio.CancelledError:
+            feed.abandon()
+            raise
+        if feed.failure is not None:
+            raise feed.failure
+        return feed.started
+
+    async def close(self, budget: float) -> None:
+        """See `Gateway.close`. Safe to call twice."""
+        self._closing = True
+        for feed in self._feeds:
+            feed.stopped = True
+            feed.settle()
+        self._feeds.clear()
+        if not self.in_flight:
+            self._quiet.set()
+        try:
+            async with asyncio.timeout(budget):
+                await self._quiet.wait()
+        except TimeoutError:
+            for wire in (self._wire, *self._retiring):
+                for transfer in wire.abort_all():
+                    self._deliver(transfer, transfer.aborted())
+        if self._timer is not None:
+            self._timer.cancel()
+        for wire in (self._wire, *self._retiring):
+            wire.close()
+        self._retiring.clear()
+        for transfer in self._idle:
+            transfer.close()
+        self._idle.clear()
+
+    def _new_wire(self) -> Wire:
+        self._timeouts.clear()
+        return Wire(self._options.wire, self._on_done, self._on_drained)
+
+    def _pump(self) -> None:
+        """Start what is due, a slice of each batch in turn, as far as handles reach; then set the next look."""
+        now = self._loop.time()
+        self._renew_wire(now)
+        feeds = self._feeds
+        turns = len(feeds)
+        room = self._options.max_in_flight - self.in_flight
+        while turns and room > 0:
+            turns -= 1
+            feed = feeds.popleft()
+            count = min(feed.due(now), SLICE, room)
+            for _ in range(count):
+                self._start(feed)
+            room -= count
+            if feed.exhausted:
+                feed.settle()
+                continue
+            feeds.append(feed)
+            if count == SLICE:
+                turns = len(feeds)
+        self._look_again(now)
+
+    def _look_again(self, now: float) -> None:
+        """Paced batches need a timer; when no handle is left the next answer is the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._feeds and self.in_flight < self._options.max_in_flight:
+            due_at = min(feed.next_due_at() for feed in self._feeds)
+            wait = min(max(due_at - now, TICK), LONGEST_WAIT)
+            self._timer = self._loop.call_later(wait, self._pump)
+
+    def _start(self, feed: Feed) -> None:
+        """Put the feed's next message on the wire; a body or route that cannot be used fails the feed only."""
+        if feed.stopped:
+            return
+        position = feed.started
+        transfer = self._idle.pop() if self._idle else Transfer(self._options.transfer)
+        try:
+            transfer.load(feed, position, feed.messages[position])
+        except Exception as error:  # noqa: BLE001 - the messages are the caller's; its error is raised in send_batch
+            transfer.close()
+            feed.fail(error)
+            return
+        feed.started = position + 1
+        feed.in_flight += 1
+        self._wire.start(transfer)
+
+    def _on_done(self, transfer: Transfer, code: int, text: str) -> None:
+        answer = transfer.answer() if code == 0 else transfer.failure(code, text)
+        if answer.error is not None and answer.error.fault is Fault.TIMEOUT:
+            self._timeouts[transfer.connection_id] += 1
+        self._deliver(transfer, answer)
+
+    def _deliver(self, transfer: Transfer, answer: Answer) -> None:
+        feed = transfer.unload()
+        self._idle.append(transfer)
+        feed.deliver(transfer.position, answer)
+        feed.settle()
+
+    def _on_drained(self) -> None:
+        """Answers have freed handles."""
+        for wire in [wire for wire in self._retiring if not wire.active]:
+            self._retiring.remove(wire)
+            wire.close()
+        self._pump()
+        if self._closing and not self.in_flight:
+            self._quiet.set()
+
+    def _renew_wire(self, now: float) -> None:
+        """Replace all connections when they are old, or when one swallows requests without a word."""
+        age = now - self._wire.born
+        dead = age > self._options.wire_rest and max(self._timeouts.values(), default=0) >= DEAD_CONNECTION
+        if age > self._options.wire_age or dead or self._wire.broken:
+            if self._wire.active:
+                self._retiring.append(self._wire)
+            else:
+                self._wire.close()
+            self._wire = self._new_wire()

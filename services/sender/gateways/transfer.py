@@ -1,0 +1,147 @@
+"""One request at a time on a libcurl handle that is used again for the next: only route, length and body change."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+import pycurl
+
+from services.sender.gateways import ACCEPTED, Answer, Fault, Route, TransportError
+from services.sender.gateways.feed import Feed
+
+HTTP_OK = 200
+
+MAX_ANSWER = 256 * 1024
+"""Bytes of an answer that are read; FCM's are under 2 kB, and a proxy's endless page must not fill the memory."""
+
+TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Linux has it; elsewhere only timeouts on the connection end it."""
+
+_FAULTS = {
+    pycurl.E_COULDNT_RESOLVE_HOST: Fault.RESOLVE,
+    pycurl.E_COULDNT_RESOLVE_PROXY: Fault.RESOLVE,
+    pycurl.E_COULDNT_CONNECT: Fault.CONNECT,
+    pycurl.E_SSL_CONNECT_ERROR: Fault.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: Fault.TLS,
+    pycurl.E_SSL_CACERT_BADFILE: Fault.TLS,
+    pycurl.E_SSL_ISSUER_ERROR: Fault.TLS,
+    pycurl.E_OPERATION_TIMEDOUT: Fault.TIMEOUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOptions:
+    """Seconds and files that every request shares."""
+
+    timeout: float = 15.0
+    connect_timeout: float = 5.0
+    ca_file: Path | None = None
+
+
+class Transfer:
+    """A handle and the message it carries.
+
+    The body goes through a read callback that cannot rewind, and that is the point: libcurl silently repeats a
+    POST when a reused connection dies before the answer, though FCM may have delivered it. Without rewind it
+    repeats only what it never read, and reports the rest. `taken` is therefore the proof: False, nothing left.
+    """
+
+    __slots__ = ("_chunks", "_feed", "_rest", "_route", "_size", "handle", "position", "taken")
+
+    def __init__(self, options: TransferOptions) -> None:
+        self._feed: Feed | None = None
+        self.position = 0
+        self.taken = False
+        self._rest = b""
+        self._size = -1
+        self._route: Route | None = None
+        self._chunks: list[bytes] = []
+        self.handle = handle = pycurl.Curl()
+        handle.setopt(pycurl.POST, 1)
+        handle.setopt(pycurl.READFUNCTION, self._read)
+        handle.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        handle.setopt(pycurl.PIPEWAIT, 1)
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.TCP_KEEPALIVE, 1)
+        handle.setopt(pycurl.MAXFILESIZE, MAX_ANSWER)
+        handle.setopt(pycurl.TIMEOUT_MS, round(options.timeout * 1000))
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, round(options.connect_timeout * 1000))
+        handle.setopt(pycurl.CAINFO, str(options.ca_file or certifi.where()))
+        user_timeout = round(options.timeout * 1000)
+        handle.setopt(pycurl.SOCKOPTFUNCTION, lambda fd, _purpose: _give_up_on_dead_peer(fd, user_timeout))
+
+    def load(self, feed: Feed, position: int, body: bytes) -> None:
+        """Prepare the next request; only what differs from the last is set."""
+        self._feed = feed
+        self.position = position
+        self.taken = False
+        self._rest = body
+        self._chunks.clear()
+        if feed.route is not self._route:
+            self._route = feed.route
+            self.handle.setopt(pycurl.URL, feed.route.url)
+            self.handle.setopt(pycurl.HTTPHEADER, list(feed.route.headers))
+        if len(body) != self._size:
+            self._size = len(body)
+            self.handle.setopt(pycurl.POSTFIELDSIZE, self._size)
+
+    def unload(self) -> Feed:
+        """The feed that waits for this transfer's answer; the transfer is free afterwards."""
+        feed, self._feed = self._feed, None
+        if feed is None:
+            raise RuntimeError("a transfer was unloaded twice: its answer would count twice")
+        return feed
+
+    def _read(self, size: int) -> bytes:
+        self.taken = True
+        part = self._rest[:size]
+        self._rest = self._rest[size:]
+        return part
+
+    def answer(self) -> Answer:
+        """The answer of a request that libcurl calls complete."""
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        chunks = self._chunks
+        if status == HTTP_OK and chunks and chunks[0][:1] == b"{":
+            return ACCEPTED
+        return Answer(status, self._headers(), b"".join(chunks))
+
+    def failure(self, code: int, text: str) -> Answer:
+        """The answer of a request that libcurl gave up on; a status that had already come is kept."""
+        fault = _FAULTS.get(code, Fault.CUT)
+        if fault is Fault.TIMEOUT and not self.taken:
+            fault = Fault.CONNECT
+        return self._cut_short(TransportError(fault, self.taken, f"libcurl {code}: {text}"))
+
+    def aborted(self) -> Answer:
+        """The answer of a request that we ended ourselves."""
+        return self._cut_short(TransportError(Fault.ABORTED, self.taken, "the sender stopped before an answer"))
+
+    def _cut_short(self, error: TransportError) -> Answer:
+        return Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), self._headers(), b"".join(self._chunks), error=error)
+
+    def _headers(self) -> dict[str, str]:
+        """The one header that decides anything; libcurl has already turned a date into seconds."""
+        seconds = self.handle.getinfo(pycurl.RETRY_AFTER)
+        return {"retry-after": str(seconds)} if seconds > 0 else {}
+
+    @property
+    def connection_id(self) -> int:
+        """Libcurl's number of the connection last used; -1 for none."""
+        number: int = self.handle.getinfo(pycurl.CONN_ID)
+        return number
+
+    def close(self) -> None:
+        """Free the handle; it must be off every wire."""
+        self.handle.close()
+
+
+def _give_up_on_dead_peer(fd: int, milliseconds: int) -> int:
+    """Have the kernel cut a connection whose peer acknowledges nothing, or its streams would time out for ever."""
+    if TCP_USER_TIMEOUT is not None:
+        connection = socket.socket(fileno=fd)
+        connection.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds)
+        connection.detach()
+    return 0

@@ -1,0 +1,129 @@
+"""libcurl's multi interface on the event loop: HTTP/2, many streams, several connections, no thread, no task."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pycurl
+
+from services.sender.gateways.transfer import Transfer
+
+OnDone = Callable[[Transfer, int, str], None]
+"""A transfer that ended, with libcurl's code (0: complete) and text."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireOptions:
+    """How wide a wire is: connections to a host, and streams on each (the peer's SETTINGS may allow fewer)."""
+
+    connections: int = 20
+    streams: int = 100
+
+
+class Wire:
+    """A set of connections and the transfers on them.
+
+    A busy connection is never idle, so libcurl would never retire it by age; the gateway replaces the whole wire
+    instead and lets this one run dry.
+    """
+
+    def __init__(self, options: WireOptions, on_done: OnDone, on_drained: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_done = on_done
+        self._on_drained = on_drained
+        self._active: dict[pycurl.Curl, Transfer] = {}
+        self._watched: dict[int, int] = {}
+        self._timer: asyncio.Handle | None = None
+        self._multi = multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
+        multi.setopt(pycurl.M_MAXCONNECTS, options.connections)
+        multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, options.streams)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self.born = self._loop.time()
+        self.broken = False
+
+    @property
+    def active(self) -> int:
+        """Transfers in flight."""
+        return len(self._active)
+
+    def start(self, transfer: Transfer) -> None:
+        """Put a loaded transfer on the wire; it moves on the loop's next turn."""
+        self._active[transfer.handle] = transfer
+        self._multi.add_handle(transfer.handle)
+
+    def abort_all(self) -> list[Transfer]:
+        """Take every transfer off the wire, which resets their streams; the caller owes each an answer."""
+        transfers = list(self._active.values())
+        for transfer in transfers:
+            self._multi.remove_handle(transfer.handle)
+        self._active.clear()
+        return transfers
+
+    def close(self) -> None:
+        """Close all connections; nothing may be in flight."""
+        self._set_timer(-1)
+        self._multi.close()
+        for fd in list(self._watched):
+            self._watch(pycurl.POLL_REMOVE, fd, self._multi, None)
+
+    def _watch(self, what: int, fd: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+        """Libcurl names the events that it waits for on a socket; only changes reach the loop."""
+        wanted = 0 if what == pycurl.POLL_REMOVE else what
+        had = self._watched.pop(fd, 0)
+        if wanted:
+            self._watched[fd] = wanted
+        changed = wanted ^ had
+        if changed & pycurl.POLL_IN:
+            if wanted & pycurl.POLL_IN:
+                self._loop.add_reader(fd, self._drive, fd, pycurl.CSELECT_IN)
+            else:
+                self._loop.remove_reader(fd)
+        if changed & pycurl.POLL_OUT:
+            if wanted & pycurl.POLL_OUT:
+                self._loop.add_writer(fd, self._drive, fd, pycurl.CSELECT_OUT)
+            else:
+                self._loop.remove_writer(fd)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        """Libcurl names the time of its next step; it must not be entered again from within its own callback."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds == 0:
+            self._timer = self._loop.call_soon(self._on_timer)
+        elif milliseconds > 0:
+            self._timer = self._loop.call_later(milliseconds / 1000, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._drive(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _drive(self, fd: int, events: int) -> None:
+        """Let libcurl work, then hand over what has ended; one call can end many transfers."""
+        try:
+            _, running = self._multi.socket_action(fd, events)
+        except pycurl.error as error:
+            self._fail(*error.args)
+            return
+        if running == len(self._active):
+            return
+        _, complete, failed = self._multi.info_read()
+        for handle in complete:
+            self._end(handle, 0, "")
+        for handle, code, text in failed:
+            self._end(handle, code, text)
+        self._on_drained()
+
+    def _fail(self, code: int, text: str) -> None:
+        """Libcurl has lost its own state: no answer would ever come, so each transfer ends here."""
+        self.broken = True
+        for transfer in self.abort_all():
+            self._on_done(transfer, code, text)
+        self._on_drained()
+
+    def _end(self, handle: pycurl.Curl, code: int, text: str) -> None:
+        self._multi.remove_handle(handle)
+        self._on_done(self._active.pop(handle), code, text)

@@ -1,0 +1,83 @@
+"""The sender's way to the ledger: one transaction a call."""
+
+from collections import OrderedDict
+
+from sqlalchemy import text
+
+from services.sender.message import Template
+from services.sender.troubles import Recovered, Troubles
+from shared.contracts.content import PushContent
+from shared.contracts.messages import BatchReady
+from shared.db import Database, Writer
+from shared.errors import MalformedMessageError
+from shared.ledger import campaigns, claiming, projects, releasing
+from shared.ledger.claiming import Claim, NoClaim, NotYet
+from shared.ledger.events import record_project_event
+from shared.ledger.releasing import Release
+from shared.ledger.times import Times
+
+TEMPLATES = 64
+"""Campaigns whose message is kept encoded: a few kilobytes each; a campaign's content never changes once it is sent."""
+
+CONTENT = text("select content from campaign where id = :id")
+
+
+class Store:
+    """Claims, releases and contents."""
+
+    def __init__(self, database: Database, times: Times) -> None:
+        self._database = database
+        self._times = times
+        self._templates: OrderedDict[int, Template] = OrderedDict()
+
+    async def claim(self, batch: BatchReady, holder: str) -> Claim | NoClaim | NotYet:
+        """Claim the batch; see `shared.ledger.claiming`."""
+        async with self._database.write() as tx:
+            return await claiming.claim(tx, batch, holder=holder, times=self._times)
+
+    async def give_back(self, batch: BatchReady, *, wait: float) -> None:
+        """Return an unclaimed batch to the planner for `wait` seconds."""
+        async with self._database.write() as tx:
+            await claiming.give_back(tx, batch, wait=wait)
+
+    async def release(self, claim: Claim, result: Release) -> int | None:
+        """Release the batch; returns the new epoch, None when fenced."""
+        async with self._database.write() as tx:
+            return await releasing.release(tx, claim, result, self._times)
+
+    async def tell(self, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
+        """Write down what a batch found out about more than its devices, with the events that say so."""
+        async with self._database.write() as tx:
+            await self._tell_project(tx, claim, troubles, recovered)
+            if troubles.stop_campaign is not None:
+                reason = {"code": troubles.stop_campaign.code, "message": troubles.stop_campaign.message}
+                await campaigns.stop(tx, claim.campaign_id, reason)
+
+    async def _tell_project(self, tx: Writer, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
+        project, times = claim.project, self._times
+        if troubles.quota_wait is not None:
+            await projects.on_quota_exceeded(tx, project, wait=troubles.quota_wait, times=times)
+        if troubles.open_circuit is not None:
+            if await projects.open_circuit(tx, project, troubles.open_circuit, probe=claim.probe, times=times):
+                await record_project_event(tx, project, "circuit_opened", {"reason": troubles.open_circuit})
+        elif recovered.project and await projects.close_circuit(tx, project):
+            await record_project_event(tx, project, "circuit_closed", {})
+        for platform, reason in troubles.stop_platforms:
+            if await projects.stop_platform(tx, project, platform, reason, times=times):
+                await record_project_event(tx, project, "platform_stopped", {"platform": platform, "reason": reason})
+        if recovered.platforms and await projects.release_platforms(tx, project, recovered.platforms):
+            await record_project_event(tx, project, "platform_released", {"platforms": sorted(recovered.platforms)})
+
+    async def template(self, campaign_id: int) -> Template:
+        """The campaign's message; raises `MalformedMessageError` when there is no such campaign."""
+        if campaign_id not in self._templates:
+            async with self._database.read() as tx:
+                row = await tx.first(CONTENT, {"id": campaign_id})
+            if row is None:
+                raise MalformedMessageError(f"There is no campaign {campaign_id}.")
+            content = PushContent.model_validate(row.content)
+            self._templates[campaign_id] = Template(content, campaign_id)
+            while len(self._templates) > TEMPLATES:
+                self._templates.popitem(last=False)
+        self._templates.move_to_end(campaign_id)
+        return self._templates[campaign_id]

@@ -1,0 +1,1 @@
+"""What must not change without everybody knowing: messages, names, the wire."""
