@@ -1,0 +1,69 @@
+"""Builds the aggregator; alone here things are constructed."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.aggregator.consumer import WindowConsumer
+from services.aggregator.merging import Merger
+from shared.amqp.connection import connect
+from shared.amqp.dead import DeadLetters
+from shared.amqp.publisher import Publisher
+from shared.amqp.subscription import Subscription
+from shared.config import Settings
+from shared.db import Database
+from shared.lifecycle import Loops
+from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.probes import broker_check, probes_app
+from shared.outbox import Relay
+from shared.topology import AGGREGATOR_RESULTS, COMMANDS, DEAD, EVENTS
+
+POOL = 4
+"""Connections: one merges, one deactivates, one for each relay."""
+PREFETCH = 1000
+"""Results in hand: a few windows, so that one fills while another commits."""
+
+
+@asynccontextmanager
+async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGenerator[Loops]:
+    """Open everything; on exit finish the window in hand, then close in reverse."""
+    async with AsyncExitStack() as stack:
+        database = Database(str(settings.database_url), name="aggregator", pool=POOL)
+        stack.push_async_callback(database.close)
+        await database.wait(settings.start_timeout)
+        url = settings.amqp_url.get_secret_value()
+        publishing = await stack.enter_async_context(
+            await connect(url, name="aggregator publish", timeout=settings.start_timeout)
+        )
+        consuming = await stack.enter_async_context(
+            await connect(url, name="aggregator consume", timeout=settings.start_timeout)
+        )
+        publisher = Publisher(publishing)
+        await publisher.open(DEAD, COMMANDS, EVENTS)
+        commands = Relay(database, publisher, "command")
+        events = Relay(database, publisher, "event")
+        subscription = Subscription(consuming, AGGREGATOR_RESULTS.name, prefetch=PREFETCH)
+        consumer = WindowConsumer(
+            subscription,
+            Merger(database, on_events=events.ring),
+            DeadLetters(publisher),
+            size=size,
+            age=age,
+        )
+        probes = Listener(
+            probes_app({"database": database.check, "consumer": broker_check(consumer)}),
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_timeout=PROBE_DRAIN,
+        )
+        stack.callback(probes.close)
+        await subscription.start()
+        yield {
+            "consumer": consumer.run(),
+            "relay commands": commands.run(),
+            "relay events": events.run(),
+            "probes": probes.run(),
+        }
+        await consumer.stop(settings.drain_timeout)
+        await commands.flush(settings.drain_timeout)
+        await events.flush(settings.drain_timeout)
+        await probes.drain()

@@ -1,0 +1,108 @@
+"""The wire: deliveries gathered into windows, merged, then acked as a prefix."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from services.aggregator.merging import Merger, Poison
+from shared.amqp.dead import DeadLetters
+from shared.amqp.decoding import decode
+from shared.amqp.subscription import Delivery, Subscription
+from shared.contracts.messages import BatchResult
+from shared.errors import MalformedMessageError, UnavailableError
+from shared.observability import metrics
+
+log = structlog.get_logger()
+
+RETRY = 1.0
+"""Seconds between attempts at the same window while PostgreSQL or the broker is away."""
+
+
+class WindowConsumer:
+    """One window at a time, so that what is acked is always a contiguous prefix of what was delivered."""
+
+    def __init__(self, subscription: Subscription, merger: Merger, dead: DeadLetters, *, size: int, age: float) -> None:
+        self._subscription = subscription
+        self._merger = merger
+        self._dead = dead
+        self._size = size
+        self._age = age
+        self._stopping = False
+
+    @property
+    def consuming(self) -> bool:
+        """Whether the consumer is registered and not draining."""
+        return not self._stopping and self._subscription.consuming
+
+    async def run(self) -> None:
+        """Take windows for ever."""
+        while True:
+            window = await self._gather(await self._subscription.deliveries.get())
+            await self._take(window)
+            for _ in window:
+                self._subscription.deliveries.task_done()
+
+    async def stop(self, budget: float) -> None:
+        """Finish what was delivered within `budget` seconds; what is left returns to the queue."""
+        self._stopping = True
+        await self._subscription.stop_taking()
+        try:
+            async with asyncio.timeout(budget):
+                await self._subscription.deliveries.join()
+        except TimeoutError:
+            log.warning("consumer.drain_timeout", left=self._subscription.deliveries.qsize())
+        await self._subscription.close()
+
+    async def _gather(self, first: Delivery) -> list[Delivery]:
+        window = [first]
+        deadline = time.monotonic() + (0.0 if self._stopping else self._age)
+        while len(window) < self._size:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    window.append(await self._subscription.deliveries.get())
+            except TimeoutError:
+                break
+        return window
+
+    async def _take(self, window: Sequence[Delivery]) -> None:
+        """Merge what is readable, bury what is not, then ack all; trouble holds the window."""
+        readable: list[BatchResult] = []
+        poison: list[Poison] = []
+        origin: dict[int, Delivery] = {}
+        for delivery in window:
+            if delivery.redelivered:
+                metrics.REDELIVERIES.labels(self._subscription.name).inc()
+            try:
+                result = decode(delivery, BatchResult)
+            except MalformedMessageError as error:
+                poison.append(Poison(delivery, str(error)))
+            else:
+                origin[id(result)] = delivery
+                readable.append(result)
+        poison += await self._insist_on_merge(readable, origin)
+        for bad in poison:
+            await self._insist_on_burial(bad)
+        for last in {delivery.channel: delivery for delivery in window}.values():
+            await last.ack(multiple=True)
+
+    async def _insist_on_merge(self, results: list[BatchResult], origin: dict[int, Delivery]) -> list[Poison]:
+        while True:
+            try:
+                failed = await self._merger.merge(results)
+            except UnavailableError as error:
+                log.warning("window.held", size=len(results), error=str(error))
+                await asyncio.sleep(RETRY)
+            else:
+                return [Poison(origin[id(result)], reason) for result, reason in failed]
+
+    async def _insist_on_burial(self, bad: Poison) -> None:
+        while not bad.delivery.stale:
+            try:
+                await self._dead.bury(bad.delivery, queue=self._subscription.name, reason=bad.reason)
+            except UnavailableError as error:
+                log.warning("burial.held", error=str(error))
+                await asyncio.sleep(RETRY)
+            else:
+                return

@@ -1,0 +1,76 @@
+"""Builds the planner; alone here things are constructed."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.planner.consumer import CommandHandler
+from services.planner.planning import Planning
+from services.planner.publishing import Publishing
+from services.planner.timekeeper import Timekeeper
+from shared.amqp.connection import connect
+from shared.amqp.dead import DeadLetters
+from shared.amqp.publisher import Publisher
+from shared.amqp.workers import WorkerPool
+from shared.config import Settings
+from shared.db import Database
+from shared.ledger.times import Times
+from shared.lifecycle import Loops
+from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.probes import broker_check, probes_app
+from shared.outbox import Relay
+from shared.topology import BATCHES, COMMANDS, DEAD, EVENTS, PLANNER_COMMANDS, RESULTS
+
+
+@asynccontextmanager
+async def planner(settings: Settings, times: Times, *, workers: int, tick: float) -> AsyncGenerator[Loops]:
+    """Open everything; on exit finish the steps in hand, flush the outbox, close in reverse."""
+    async with AsyncExitStack() as stack:
+        database = Database(str(settings.database_url), name="planner", pool=workers + 3)
+        stack.push_async_callback(database.close)
+        await database.wait(settings.start_timeout)
+        url = settings.amqp_url.get_secret_value()
+        publish = await stack.enter_async_context(
+            await connect(url, name="planner publish", timeout=settings.start_timeout)
+        )
+        consume = await stack.enter_async_context(
+            await connect(url, name="planner consume", timeout=settings.start_timeout)
+        )
+        publisher = Publisher(publish)
+        await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS)
+        commands = Relay(database, publisher, "command")
+        events = Relay(database, publisher, "event")
+        publishing = Publishing(database, publisher, times)
+
+        def ring() -> None:
+            commands.ring()
+            events.ring()
+
+        planning = Planning(database, publishing, times, on_commit=ring)
+        pool = WorkerPool(
+            consume,
+            PLANNER_COMMANDS.name,
+            CommandHandler(planning),
+            DeadLetters(publisher),
+            workers=workers,
+            prefetch=workers * 2,
+        )
+        timekeeper = Timekeeper(database, publishing, consume, times, tick=tick, on_commit=ring)
+        probes = Listener(
+            probes_app({"database": database.check, "consumer": broker_check(pool)}),
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_timeout=PROBE_DRAIN,
+        )
+        stack.callback(probes.close)
+        yield {
+            "commands": pool.run(),
+            "timekeeper": timekeeper.run(),
+            "relay commands": commands.run(),
+            "relay events": events.run(),
+            "probes": probes.run(),
+        }
+        timekeeper.stop()
+        await pool.stop(settings.drain_timeout)
+        await commands.flush(settings.drain_timeout)
+        await events.flush(settings.drain_timeout)
+        await probes.drain()
