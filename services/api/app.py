@@ -1,0 +1,113 @@
+"""Builds the API; alone here things are constructed."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+
+from services.api import store, web
+from services.api.resources import Resources
+from services.api.security import digest
+from services.api.settings import ApiSettings
+from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher
+from shared.db import Database
+from shared.errors import UnavailableError
+from shared.lifecycle import Loops
+from shared.observability import metrics
+from shared.observability.listening import Listener
+from shared.observability.probes import Check
+from shared.outbox import Relay
+from shared.topology import COMMANDS, EVENTS
+
+log = structlog.get_logger()
+
+POOL = 12
+"""Connections: one for each relay, `import_writers` for imports, the rest for requests that answer in milliseconds."""
+FLUSH = 1.0
+"""Seconds that the outbox's flush has at least; what is left there, any other process relays."""
+STUCK = 60.0
+"""Seconds that a command may wait in the outbox before this process says that it is not ready."""
+
+
+@asynccontextmanager
+async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
+    """Open everything, then listen; on exit turn red, finish the requests in hand, flush the outbox, close."""
+    async with AsyncExitStack() as stack:
+        # Imports hold connections for long; requests must find one free.
+        database = Database(str(settings.database_url), name="api", pool=POOL)
+        stack.push_async_callback(database.close)
+        await database.wait(settings.start_timeout)
+        connection = await stack.enter_async_context(
+            await connect(settings.amqp_url.get_secret_value(), name="api publish", timeout=settings.start_timeout)
+        )
+        publisher = Publisher(connection)
+        await publisher.open(COMMANDS, EVENTS)
+        commands = Relay(database, publisher, "command")
+        events = Relay(database, publisher, "event")
+        draining = asyncio.Event()
+        resources = Resources(
+            database=database,
+            commands=commands,
+            events=events,
+            operator_digest=digest(settings.operator_key.get_secret_value()),
+            import_gate=asyncio.Semaphore(settings.import_writers),
+            checks={
+                "process": _draining_check(draining),
+                "database": database.check,
+                "broker": _broker_check(connection),
+                "commands": _commands_check(database),
+            },
+            draining=draining,
+        )
+        listener = Listener(
+            web.build(resources),
+            host=settings.http_host,
+            port=settings.http_port,
+            drain_timeout=settings.drain_timeout,
+        )
+        stack.callback(listener.close)
+        # What lives by now lives to the end: collections during an import need not look at it again.
+        gc.freeze()
+        log.info("http.listening", host=settings.http_host, port=listener.port)
+        yield {"http": listener.run(), "relay commands": commands.run(), "relay events": events.run()}
+        began = time.monotonic()
+        draining.set()
+        await listener.drain()
+        left = max(FLUSH, settings.drain_timeout - (time.monotonic() - began))
+        await asyncio.gather(commands.flush(left), events.flush(left))
+        metrics.DRAIN_SECONDS.set(time.monotonic() - began)
+
+
+def _draining_check(draining: asyncio.Event) -> Check:
+    async def check() -> str | None:
+        return "shutting down" if draining.is_set() else None
+
+    return check
+
+
+def _broker_check(connection: AbstractRobustConnection) -> Check:
+    async def check() -> str | None:
+        return None if connection.connected.is_set() else "no connection to publish on"
+
+    return check
+
+
+def _commands_check(database: Database) -> Check:
+    """A relay that is stuck leaves commands in the outbox, whatever the connection looks like."""
+
+    async def check() -> str | None:
+        # An unreachable database is what the check beside this one says.
+        with contextlib.suppress(UnavailableError):
+            async with database.read() as tx:
+                waited = await store.commands_wait(tx)
+            if waited > STUCK:
+                return f"the oldest command has waited for {waited:.0f} s to be published"
+        return None
+
+    return check

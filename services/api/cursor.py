@@ -1,0 +1,35 @@
+"""Cursors of paged lists: opaque to clients, so that what they hold may change."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from services.api.problems import INVALID, ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The next page holds what is older than the id `before`."""
+
+    before: int
+
+
+def encode_cursor(cursor: Cursor) -> str:
+    """The cursor as text for a URL."""
+    return base64.urlsafe_b64encode(f"b{cursor.before}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str) -> Cursor:
+    """Read a cursor; one that was not given out is refused."""
+    try:
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii")
+        before = int(plain.removeprefix("b")) if plain.startswith("b") and plain[1:].isdecimal() else 0
+    except (binascii.Error, ValueError):
+        before = 0
+    if not 1 <= before < 2**63:
+        raise ProblemError(
+            INVALID,
+            "cursor: this is no cursor of this list. Give `next_cursor` of the page before, or none for the first.",
+            errors=[{"parameter": "cursor", "detail": "not a cursor of this list", "code": "cursor"}],
+        )
+    return Cursor(before)

@@ -1,0 +1,40 @@
+"""What routes are given: built in `app`, found on the application."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from shared.db import Database
+from shared.observability.probes import Check
+from shared.outbox import Relay
+
+
+@dataclass(slots=True)
+class Resources:
+    """Everything a request may use.
+
+    `import_gate` bounds the chunks of imports written at once: the pool always has connections left for requests
+    that must answer in milliseconds. `draining` is set when the process has been told to stop.
+    """
+
+    database: Database
+    commands: Relay
+    events: Relay
+    operator_digest: bytes
+    import_gate: asyncio.Semaphore
+    checks: Mapping[str, Check]
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        """Say that an outbox row was committed."""
+        self.commands.ring()
+        self.events.ring()
+
+
+def resources(request: Request) -> Resources:
+    """The application's resources."""
+    found = request.app.state.resources
+    assert isinstance(found, Resources)  # noqa: S101 - set by `web.build`
+    return found

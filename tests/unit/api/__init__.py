@@ -1,0 +1,1 @@
+"""The API's decisions, and its refusals over ASGI, without a socket."""

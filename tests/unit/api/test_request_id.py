@@ -1,0 +1,16 @@
+"""Ids of requests."""
+
+import pytest
+
+from services.api.request_id import begin_request, current_request_id
+
+
+def test_a_clients_id_is_kept() -> None:
+    """So that its logs and ours meet."""
+    assert begin_request("shop-42.A_b") == "shop-42.A_b" == current_request_id()
+
+
+@pytest.mark.parametrize("offered", [None, "", "x" * 129, "a\nb", "a b", "é", '"}'])
+def test_what_cannot_go_into_a_log_line_is_replaced(offered: str | None) -> None:
+    """By 32 hexadecimal digits."""
+    assert len(begin_request(offered)) == 32
