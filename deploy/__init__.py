@@ -1,0 +1,1 @@
+"""How Carillon is run: on one machine (`local`), and the files for containers, brokers and watching."""
