@@ -1,7 +1,12 @@
-"""Settings that every service shares, read from `CARILLON_*` in `__main__` and passed down."""
+"""Settings that every service shares, read from `CARILLON_*` in `__main__` and passed down.
 
+Any of them may be given as a file instead, as orchestrators mount secrets: `CARILLON_AMQP_URL_FILE` names a file whose
+content is `CARILLON_AMQP_URL`.
+"""
+
+import os
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import Field, PostgresDsn, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,7 +19,7 @@ S = TypeVar("S", bound=BaseSettings)
 def load(kind: type[S]) -> S:
     """Read settings from the environment; the `ConfigurationError` lists every variable that is missing or wrong."""
     try:
-        return kind()
+        return kind(_env_ignore_empty=True, **_from_files(kind))
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         faults = "; ".join(
@@ -22,6 +27,24 @@ def load(kind: type[S]) -> S:
             for fault in error.errors()
         )
         raise ConfigurationError(f"Settings are wrong. {faults}") from None
+
+
+def _from_files(kind: type[BaseSettings]) -> dict[str, Any]:
+    """The settings that a variable with `_FILE` behind its name leads to; a last line feed is the editor's."""
+    prefix = kind.model_config.get("env_prefix", "")
+    found = {}
+    for field in kind.model_fields:
+        name = f"{prefix}{field}".upper()
+        path = os.environ.get(f"{name}_FILE")
+        if not path:
+            continue
+        if os.environ.get(name):
+            raise ConfigurationError(f"{name} and {name}_FILE are both set: which one counts? Unset one of them.")
+        try:
+            found[field] = Path(path).read_text().removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{name}_FILE cannot be read: {error}") from None
+    return found
 
 
 class Settings(BaseSettings):
@@ -43,6 +66,11 @@ class Settings(BaseSettings):
     drain_timeout: float = Field(
         30.0, gt=0, description="Seconds that SIGTERM leaves for work in flight before it is abandoned"
     )
+
+    traces_url: str | None = Field(
+        None, description="Where traces go, OTLP over HTTP: http://collector:4318/v1/traces; none: there are no traces"
+    )
+    traces_share: float = Field(1.0, ge=0, le=1, description="Share of traces that are recorded")
 
     @classmethod
     def load(cls) -> Self:

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import CursorResult, Row
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.errors import DatabaseUnavailableError
@@ -26,8 +27,9 @@ CONNECT_RETRY = 0.5
 RETRYABLE = {"40001", "40P01"}
 """Serialization failure and deadlock: PostgreSQL chose this transaction to go again."""
 DEADLOCK_TRIES = 5
-UNAVAILABLE = ("08", "53", "57P", "58")
-"""SQLSTATE classes of a server that is gone, full, shutting down or broken: nothing is wrong with the statement."""
+UNAVAILABLE = ("08", "53", "57P", "57014", "58")
+"""SQLSTATE classes of a server that is gone, full, shutting down, broken or too slow (57014 is the statement
+timeout): nothing is wrong with the statement."""
 
 
 class Reader:
@@ -70,6 +72,7 @@ class Database:
             pool_timeout=30,
             pool_pre_ping=False,
             connect_args={
+                "dsn": url,
                 "timeout": 10,
                 "command_timeout": statement_timeout + 5,
                 "server_settings": {
@@ -135,8 +138,11 @@ class Database:
 
 
 def as_sqlalchemy_url(url: str) -> str:
-    """`postgresql://…` with the asyncpg driver named."""
-    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+    """`postgresql://…` with the asyncpg driver named, without what only asyncpg understands (`?sslmode=…`).
+
+    Give asyncpg the whole URL beside it, as `connect_args={"dsn": url}`.
+    """
+    return url.partition("?")[0].replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -154,5 +160,5 @@ async def _translated() -> AsyncGenerator[None]:
         if gone or sqlstate(error).startswith(UNAVAILABLE):
             raise DatabaseUnavailableError(f"{type(error.orig).__name__}: {error.orig}") from error
         raise
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, PoolTimeoutError) as error:
         raise DatabaseUnavailableError(f"{type(error).__name__}: {error}") from error

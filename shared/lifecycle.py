@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
@@ -17,7 +18,9 @@ import uvloop
 
 from shared.config import Settings
 from shared.errors import CarillonError
+from shared.observability import metrics
 from shared.observability.logs import configure_logs
+from shared.observability.traces import configure_traces
 
 log = structlog.get_logger()
 
@@ -38,7 +41,9 @@ def run(name: str, settings: type[S], build: Callable[[S], AbstractAsyncContextM
     try:
         loaded = settings.load()
         configure_logs(name, loaded.log_level)
+        flush_traces = configure_traces(name, loaded.traces_url, share=loaded.traces_share)
         clean = uvloop.run(_run(lambda: build(loaded)))
+        flush_traces()
     except CarillonError as error:
         log.error("service.failed", error=str(error))  # noqa: TRY400 - the sentence says it all
         sys.exit(f"{error}")
@@ -82,11 +87,14 @@ async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) ->
             log.error("loop.died", loop=task.get_name(), error=repr(_fault(task)), exc_info=_fault(task))
         clean = not ended
         waiting.cancel()
+        began = time.monotonic()
+        # Scraped while it lasts: afterwards nobody is there to ask.
+        metrics.DRAIN_SECONDS.set_function(lambda: time.monotonic() - began)
     # The service has drained: what still runs is only waiting for more.
     for task in tasks:
         task.cancel()
     await asyncio.gather(waiting, *tasks, return_exceptions=True)
-    log.info("service.stopped", clean=clean)
+    log.info("service.stopped", clean=clean, drained_in=round(time.monotonic() - began, 3))
     return clean
 
 

@@ -11,11 +11,12 @@ from typing import Literal
 import structlog
 from sqlalchemy import text
 
-from shared.amqp.publisher import Publisher
+from shared.amqp.publisher import Publisher, carried
 from shared.contracts.messages import CampaignEvent, Payload, ProjectEvent
 from shared.db import Database, Writer
 from shared.errors import UnavailableError
-from shared.observability import metrics
+from shared.observability import metrics, traces
+from shared.request_id import current_request_id
 from shared.topology import COMMANDS, EVENTS
 
 log = structlog.get_logger()
@@ -28,11 +29,11 @@ POLL = 1.0
 """Seconds between looks when nobody rang: only rows of a process that died wait that long."""
 
 ADD = text("""
-    insert into outbox (kind, exchange, routing_key, type, correlation, body)
-    values (:kind, :exchange, :routing_key, :type, :correlation, :body)
+    insert into outbox (kind, exchange, routing_key, type, correlation, body, request_id, traceparent)
+    values (:kind, :exchange, :routing_key, :type, :correlation, :body, :request_id, :traceparent)
 """)
 TAKE = text("""
-    select id, exchange, routing_key, type, correlation, body,
+    select id, exchange, routing_key, type, correlation, body, request_id, traceparent,
            extract(epoch from clock_timestamp() - created_at)::float8 as age
       from outbox where kind = :kind order by id limit :limit for update skip locked
 """)
@@ -68,6 +69,8 @@ async def _add(
             "type": payload.type,
             "correlation": correlation,
             "body": payload.model_dump_json(exclude_defaults=True),
+            "request_id": current_request_id(),
+            "traceparent": traces.current(),
         },
     )
 
@@ -126,6 +129,7 @@ class Relay:
                         row.routing_key,
                         kind=row.type,
                         correlation=row.correlation,
+                        headers=carried(row.request_id, row.traceparent),
                         mandatory=self._kind == "command",
                     )
                     for row in rows

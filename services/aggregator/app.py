@@ -11,6 +11,7 @@ from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.config import Settings
 from shared.db import Database
+from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
@@ -56,14 +57,19 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             drain_timeout=PROBE_DRAIN,
         )
         stack.callback(probes.close)
+        heartbeat = Heartbeat(
+            database, "aggregator", in_flight=lambda: consumer.in_flight, done=lambda: consumer.handled
+        )
         await subscription.start()
         yield {
             "consumer": consumer.run(),
             "relay commands": commands.run(),
             "relay events": events.run(),
+            "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }
         await consumer.stop(settings.drain_timeout)
         await commands.flush(settings.drain_timeout)
         await events.flush(settings.drain_timeout)
+        await heartbeat.stop()
         await probes.drain()

@@ -12,7 +12,7 @@ from shared.amqp.decoding import decode
 from shared.amqp.subscription import Delivery, Subscription
 from shared.contracts.messages import BatchResult
 from shared.errors import MalformedMessageError, UnavailableError
-from shared.observability import metrics
+from shared.observability import metrics, traces
 
 log = structlog.get_logger()
 
@@ -30,6 +30,18 @@ class WindowConsumer:
         self._size = size
         self._age = age
         self._stopping = False
+        self._taken = 0
+        self._handled = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Results in the window that is being merged."""
+        return self._taken
+
+    @property
+    def handled(self) -> int:
+        """Results that were merged or buried since the start."""
+        return self._handled
 
     @property
     def consuming(self) -> bool:
@@ -40,7 +52,10 @@ class WindowConsumer:
         """Take windows for ever."""
         while True:
             window = await self._gather(await self._subscription.deliveries.get())
+            self._taken = len(window)
             await self._take(window)
+            self._handled += self._taken
+            self._taken = 0
             for _ in window:
                 self._subscription.deliveries.task_done()
 
@@ -81,7 +96,8 @@ class WindowConsumer:
             else:
                 origin[id(result)] = delivery
                 readable.append(result)
-        poison += await self._insist_on_merge(readable, origin)
+        with traces.merged(delivery.traceparent for delivery in window):
+            poison += await self._insist_on_merge(readable, origin)
         for bad in poison:
             await self._insist_on_burial(bad)
         for last in {delivery.channel: delivery for delivery in window}.values():

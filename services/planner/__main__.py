@@ -4,6 +4,7 @@ from pydantic import Field
 
 from services.planner.app import planner
 from shared.config import Settings, load
+from shared.ledger.retention import Retention
 from shared.ledger.times import Times
 from shared.lifecycle import run
 
@@ -19,5 +20,7 @@ if __name__ == "__main__":
     run(
         "planner",
         PlannerSettings,
-        lambda settings: planner(settings, load(Times), workers=settings.workers, tick=settings.tick),
+        lambda settings: planner(
+            settings, load(Times), workers=settings.workers, tick=settings.tick, retention=load(Retention)
+        ),
     )

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from services.planner.consumer import CommandHandler
+from services.planner.gauges import Gauges
+from services.planner.maintenance import Maintenance
 from services.planner.planning import Planning
 from services.planner.publishing import Publishing
 from services.planner.timekeeper import Timekeeper
@@ -13,6 +15,8 @@ from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.config import Settings
 from shared.db import Database
+from shared.heartbeat import Heartbeat
+from shared.ledger.retention import Retention
 from shared.ledger.times import Times
 from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
@@ -22,10 +26,12 @@ from shared.topology import BATCHES, COMMANDS, DEAD, EVENTS, PLANNER_COMMANDS, R
 
 
 @asynccontextmanager
-async def planner(settings: Settings, times: Times, *, workers: int, tick: float) -> AsyncGenerator[Loops]:
+async def planner(
+    settings: Settings, times: Times, *, workers: int, tick: float, retention: Retention
+) -> AsyncGenerator[Loops]:
     """Open everything; on exit finish the steps in hand, flush the outbox, close in reverse."""
     async with AsyncExitStack() as stack:
-        database = Database(str(settings.database_url), name="planner", pool=workers + 3)
+        database = Database(str(settings.database_url), name="planner", pool=workers + 4)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         url = settings.amqp_url.get_secret_value()
@@ -55,6 +61,8 @@ async def planner(settings: Settings, times: Times, *, workers: int, tick: float
             prefetch=workers * 2,
         )
         timekeeper = Timekeeper(database, publishing, consume, times, tick=tick, on_commit=ring)
+        heartbeat = Heartbeat(database, "planner", in_flight=lambda: pool.in_flight, done=lambda: pool.handled)
+        maintenance = Maintenance(database, retention)
         probes = Listener(
             probes_app({"database": database.check, "consumer": broker_check(pool)}),
             host=settings.http_host,
@@ -67,10 +75,14 @@ async def planner(settings: Settings, times: Times, *, workers: int, tick: float
             "timekeeper": timekeeper.run(),
             "relay commands": commands.run(),
             "relay events": events.run(),
+            "heartbeat": heartbeat.run(),
+            "maintenance": maintenance.run(),
+            "gauges": Gauges(database).run(),
             "probes": probes.run(),
         }
         timekeeper.stop()
         await pool.stop(settings.drain_timeout)
         await commands.flush(settings.drain_timeout)
         await events.flush(settings.drain_timeout)
+        await heartbeat.stop()
         await probes.drain()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from services.planner.publishing import Publishing
-from services.planner.window import Room, batch_size, room
+from services.planner.window import Room, batch_size, is_over, room
 from shared.contracts.messages import BatchReady, BatchResult, CloseCampaign, PlanCampaign
 from shared.db import Database, Writer
 from shared.ledger import closing, planning
@@ -49,12 +49,14 @@ class Planning:
             return []
         window = await planning.look_at_window(tx, step.campaign_id)
         size = batch_size(step.rate)
-        left = room(window, Room(lane=step.lane, rate=step.rate, size=size))
+        over = is_over(step.deadline)
+        left = room(window, Room(lane=step.lane, rate=step.rate, size=size, over=over))
+        metrics.WINDOW_ROOM.labels(str(step.lane)).observe(left)
         taken = await planning.take_planned(
             tx, step.campaign_id, deadline=step.deadline, limit=min(left, STEP_BATCHES), times=self._times
         )
         fresh = min(left, STEP_BATCHES) - len(taken)
-        if window.flow <= 0 and window.held:
+        if window.flow <= 0 and window.held and not over:
             fresh = 0
         page = await planning.cut(tx, step, batches=fresh, size=size, times=self._times)
         metrics.BATCHES_PLANNED.labels(str(step.lane)).inc(len(page.batches))

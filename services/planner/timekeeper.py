@@ -8,7 +8,7 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from services.planner.publishing import Publishing
-from services.planner.window import Room, batch_size, room
+from services.planner.window import Room, batch_size, is_over, room
 from shared.amqp.depth import ready_messages
 from shared.contracts.messages import BatchReady, CloseCampaign, PlanCampaign
 from shared.db import Database, Writer
@@ -103,7 +103,8 @@ class Timekeeper:
 
     async def _take(self, campaign: due.Leftover, tx: Writer) -> list[BatchReady]:
         window = await planning.look_at_window(tx, campaign.id)
-        left = room(window, Room(lane=campaign.lane, rate=campaign.rate, size=batch_size(campaign.rate)))
+        size, over = batch_size(campaign.rate), is_over(campaign.deadline)
+        left = room(window, Room(lane=campaign.lane, rate=campaign.rate, size=size, over=over))
         return await planning.take_planned(
             tx,
             campaign.id,

@@ -18,8 +18,10 @@ class SenderSettings(Settings):
     lanes: Annotated[tuple[Lane, ...], NoDecode] = Field(
         tuple(Lane), min_length=1, description="Lanes that this process serves, separated by commas"
     )
-    batches: int = Field(4, ge=1, le=64, description="Batches in hand at once on each lane")
-    max_in_flight: int = Field(1000, ge=1, le=10_000, description="Requests to FCM in flight at once")
+    batches: int = Field(
+        12, ge=1, le=64, description="Batches in hand at once on each lane; a batch waits a second for its last answers"
+    )
+    max_in_flight: int = Field(2000, ge=1, le=10_000, description="Requests to FCM in flight at once")
 
     @field_validator("lanes", mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """Builds the sender; alone here things are constructed."""
 
+import asyncio
 import os
 import socket
 import uuid
@@ -19,6 +20,7 @@ from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.config import FcmSettings, Settings
 from shared.db import Database
+from shared.heartbeat import Heartbeat
 from shared.ledger.times import Times
 from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
@@ -58,8 +60,9 @@ async def sender(
         publisher = Publisher(publish)
         await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
         watch = Watch(database)
+        store = Store(database, times)
         sending = Sending(
-            Store(database, times),
+            store,
             gateway,
             credentials,
             publisher,
@@ -71,12 +74,19 @@ async def sender(
             lane: WorkerPool(consume, LANES[lane].name, BatchHandler(sending), dead, workers=batches, prefetch=batches)
             for lane in lanes
         }
+        heartbeat = Heartbeat(
+            database,
+            "sender",
+            in_flight=lambda: sum(pool.in_flight for pool in pools.values()),
+            done=lambda: sum(pool.handled for pool in pools.values()),
+        )
         probes = Listener(
             probes_app(
                 {
                     "database": database.check,
                     **{f"lane {lane}": broker_check(pool) for lane, pool in pools.items()},
-                }
+                },
+                store.hindrances,
             ),
             host=settings.http_host,
             port=settings.http_port,
@@ -86,9 +96,11 @@ async def sender(
         yield {
             **{f"lane {lane}": pool.run() for lane, pool in pools.items()},
             "watch": watch.run(),
+            "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }
         sending.drain()
-        for pool in pools.values():
-            await pool.stop(settings.drain_timeout)
+        # All lanes at once: one that still consumes while another drains would only turn batches round.
+        await asyncio.gather(*(pool.stop(settings.drain_timeout) for pool in pools.values()))
+        await heartbeat.stop()
         await probes.drain()

@@ -92,6 +92,11 @@ class Credentials:
             raise CredentialsError(f"{self._file(project)} gave no access token; the log has the reason")
         return account.route
 
+    def newest(self, route: Route) -> Route:
+        """The same route with the token that has replaced its own meanwhile, if one has."""
+        account = self._accounts.get(route.project)
+        return route if account is None or account.route is None else account.route
+
     async def refreshed(self, stale: Route) -> Route:
         """A route whose token is newer than `stale`, which FCM called unauthenticated. Raises `CredentialsError`."""
         account = self._accounts.setdefault(stale.project, _Account())

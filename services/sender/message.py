@@ -26,13 +26,14 @@ Target = tuple[str, str]
 class Template:
     """A campaign's message without target and lifetime."""
 
-    def __init__(self, content: PushContent, campaign_id: int) -> None:
+    def __init__(self, content: PushContent, campaign_id: int, *, validate_only: bool = False) -> None:
         self._content = content
+        self._validate_only = validate_only
         self._name = f"carillon-{campaign_id}"
 
     def for_batch(self, *, now: datetime, deadline: datetime | None) -> "BatchTemplate":
         """Encode for devices that are sent to now: lifetimes shrink as a batch waits, none outlives the deadline."""
-        return BatchTemplate(self.message(now=now, deadline=deadline))
+        return BatchTemplate(self.message(now=now, deadline=deadline), validate_only=self._validate_only)
 
     def message(self, *, now: datetime, deadline: datetime | None) -> dict[str, Any]:
         """`message` of FCM's request without its target."""
@@ -66,11 +67,11 @@ class Template:
 
 
 class BatchTemplate:
-    """The bytes around a target."""
+    """The bytes around a target; with `validate_only` FCM says what it would do, and does not do it."""
 
-    def __init__(self, message: dict[str, Any]) -> None:
+    def __init__(self, message: dict[str, Any], *, validate_only: bool = False) -> None:
         encoded = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-        self._suffix = b"," + encoded[1:] + b"}"
+        self._suffix = b"," + encoded[1:] + (b',"validate_only":true}' if validate_only else b"}")
 
     def body(self, target: Target) -> bytes:
         """One device's request body."""

@@ -4,6 +4,7 @@ Pure but for the clock that is passed in: what a position becomes depends on its
 deadline, and whether anybody can know that it was not sent.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -19,6 +20,9 @@ BLOCKED_WAIT = 60.0
 """Seconds until positions of a platform that FCM refuses are looked at again."""
 SAMPLE = 300
 """Characters of an answer's text that are kept for a code."""
+
+OK = "OK"
+"""What an acceptance is called among the codes of answers."""
 
 _DOT, _ACCEPTED = ord(letters.PENDING), ord(letters.ACCEPTED)
 
@@ -54,15 +58,26 @@ class Outcomes:
         if verdict.letter is None:
             self.again[target.position] = (verdict, target.platform)
             # What concerns more than this device must not be asked a thousand times.
-            self.stop = self.stop or verdict.scope in (Scope.PROJECT, Scope.CAMPAIGN)
+            beyond = verdict.scope is Scope.PROJECT or (
+                verdict.scope is Scope.CAMPAIGN and not self.claim.validate_only
+            )
+            self.stop = self.stop or beyond
             return
         self.array[target.position] = ord(verdict.letter)
         if verdict.letter == letters.ACCEPTED:
             self.accepted += 1
             return
         self._explain(target.position, verdict)
-        if verdict.letter == letters.UNREGISTERED:
+        # A dry run changes nothing: a token that it found dead is left to the next campaign.
+        if verdict.letter == letters.UNREGISTERED and not self.claim.validate_only:
             self.dead[target.position] = target.hash.hex()
+
+    def by_code(self) -> Counter[str]:
+        """Answers so far by their code; ask before `settle`, which adds reasons of ours."""
+        codes = Counter(self.codes.values())
+        codes.update(verdict.code for verdict, _ in self.again.values())
+        codes[OK] = self.accepted
+        return codes
 
     def skip(self, positions: list[int]) -> None:
         """End open positions whose device is gone or inactive by now."""

@@ -7,14 +7,16 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 
 from services.sender.answers import rung_for
-from services.sender.credentials import Credentials
+from services.sender.asking import Asking, Held
+from services.sender.credentials import Credentials, CredentialsError
+from services.sender.fresh_tokens import FreshTokens
 from services.sender.gateways import Gateway, Pace, Route
 from services.sender.message import Template
 from services.sender.outcomes import Outcomes, choose
@@ -24,16 +26,15 @@ from services.sender.watch import Watch
 from shared.amqp.publisher import Publisher
 from shared.contracts.messages import BatchReady, BatchResult, Payload
 from shared.errors import UnavailableError
-from shared.ledger.claiming import Claim, NoClaim
+from shared.ledger import letters
+from shared.ledger.claiming import Claim
 from shared.ledger.releasing import Release
-from shared.observability import metrics
+from shared.observability import metrics, traces
 from shared.topology import BATCHES, RESULTS, RETRY
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-LONGEST_HOLD = 20.0
-"""Seconds that a message waits here for quota; what must wait longer goes back to the ledger."""
 INSIST = 60.0
 """Seconds to go on trying to release and to publish outcomes; afterwards the sweeps bring them back."""
 INSIST_PAUSE = 0.5
@@ -58,10 +59,10 @@ class Sending:
         self._credentials = credentials
         self._publisher = publisher
         self._watch = watch
-        self._holder = holder
         self._draining = asyncio.Event()
+        self._asking = Asking(store, holder=holder, draining=self._draining)
         self._rng = random.Random()
-        self._refreshed: dict[str, Route] = {}
+        self._fresh_tokens = FreshTokens()
 
     def drain(self) -> None:
         """Start no more requests: what has not been sent is released, what waits for quota goes back."""
@@ -69,42 +70,25 @@ class Sending:
 
     async def send(self, batch: BatchReady) -> None:
         """Send what may be sent of the batch and report it; returning means that the message may be acked."""
-        route = await self._credentials.route(batch.project)
+        try:
+            route = await self._credentials.route(batch.project)
+        except CredentialsError as error:
+            # Held here, its messages would fill the lane and stop every other project's.
+            log.warning("batch.no_credentials", project=batch.project, error=str(error))
+            await self._store.without_credentials(batch, str(error))
+            return
         template = await self._store.template(batch.campaign_id)
-        held = await self._claim(batch)
+        held = await self._asking.claim(batch)
         if held is None:
             return
+        route = self._credentials.newest(route)
         started = time.monotonic()
         with self._watch.hold(batch.campaign_id):
             outcomes = await self._send(held, route, template)
             await self._report(batch, held.claim, outcomes, route)
         metrics.BATCH_SECONDS.labels(batch.lane).observe(time.monotonic() - started)
 
-    async def _claim(self, batch: BatchReady) -> "_Held | None":
-        """Claim the batch, waiting a while for quota; None when there is nothing to send and the message is done."""
-        loop = asyncio.get_running_loop()
-        waited = 0.0
-        while True:
-            before = loop.time()
-            claim = await self._store.claim(batch, self._holder)
-            after = loop.time()
-            if isinstance(claim, Claim):
-                metrics.CLAIMS.labels(batch.lane, "claimed").inc()
-                metrics.QUOTA_WAIT.labels(batch.lane).observe(waited + claim.start_in)
-                metrics.BOOKED_AHEAD.labels(batch.lane).observe(claim.start_in)
-                # The lease is counted from before the claim, the start from after it: late rather than early.
-                return _Held(claim, start_at=after + claim.start_in, stop_at=before + claim.stop_in)
-            if isinstance(claim, NoClaim):
-                metrics.CLAIMS.labels(batch.lane, claim.value).inc()
-                return None
-            if waited + claim.wait > LONGEST_HOLD or self._draining.is_set():
-                await self._store.give_back(batch, wait=claim.wait)
-                metrics.CLAIMS.labels(batch.lane, "given_back").inc()
-                return None
-            waited += claim.wait
-            await self._pause(claim.wait)
-
-    async def _send(self, held: "_Held", route: Route, template: Template) -> Outcomes:
+    async def _send(self, held: Held, route: Route, template: Template) -> Outcomes:
         """Put the open positions on the wire until they are all answered, or something says stop."""
         claim = held.claim
         open_positions = set(claim.open_positions)
@@ -115,35 +99,42 @@ class Sending:
             return outcomes
         outcomes.skip(sorted(open_positions - {target.position for target in claim.targets}))
         batch = template.for_batch(now=datetime.now(UTC), deadline=claim.deadline)
-        await self._gateway.send_batch(
-            batch.bodies([(target.kind, target.value) for target in to_send]),
-            route=route,
-            on_answer=outcomes.write,
-            pace=Pace(
-                start_at=held.start_at,
-                per_second=claim.pace,
-                stop_at=held.stop_at,
-                keep_going=lambda: self._keep_going(claim, outcomes),
-            ),
-        )
+        with traces.sent(project=claim.project, campaign=claim.campaign_id, messages=len(to_send)) as span:
+            await self._gateway.send_batch(
+                batch.bodies([(target.kind, target.value) for target in to_send]),
+                route=route,
+                on_answer=outcomes.write,
+                pace=Pace(
+                    start_at=held.start_at,
+                    per_second=claim.pace,
+                    stop_at=held.stop_at,
+                    keep_going=lambda: self._keep_going(claim, outcomes),
+                ),
+            )
+            span.set_attributes({"accepted": outcomes.accepted, "answers": outcomes.answers})
         return outcomes
 
     def _keep_going(self, claim: Claim, outcomes: Outcomes) -> bool:
-        return not (outcomes.stop or self._draining.is_set() or self._watch.stopped(claim.campaign_id))
+        if outcomes.stop or self._draining.is_set() or self._watch.stopped(claim.campaign_id):
+            return False
+        return not self._watch.steered(claim.campaign_id, claim.steered)
 
     async def _report(self, batch: BatchReady, claim: Claim, outcomes: Outcomes, route: Route) -> None:
         """Release, publish what is known, publish the retry. A fenced sender's outcomes are facts, its retry is not."""
+        for code, count in outcomes.by_code().items():
+            metrics.FCM_ANSWERS.labels(claim.project, code).inc(count)
         life = None if claim.deadline is None else (claim.deadline - datetime.now(UTC)).total_seconds()
         troubles = await self._tell(claim, outcomes, route)
         free = troubles.open_circuit is not None or troubles.stop_campaign is not None
         release = outcomes.settle(life=life, free=free, rng=self._rng)
         epoch = await self._insist("release", lambda: self._store.release(claim, release))
-        if release.outcomes.strip("."):
+        known = release.outcomes if epoch is not None else letters.observed(release.outcomes)
+        if known.strip("."):
             result = BatchResult(
                 campaign_id=claim.campaign_id,
                 batch_no=claim.batch_no,
                 epoch=claim.epoch,
-                outcomes=release.outcomes,
+                outcomes=known,
                 codes=release.codes,
                 dead=release.dead,
                 samples=outcomes.samples,
@@ -164,18 +155,26 @@ class Sending:
 
     async def _tell(self, claim: Claim, outcomes: Outcomes, route: Route) -> Troubles:
         """Write down what the answers say about project, platforms and campaign; nearly always nothing."""
+        if outcomes.accepted:
+            self._fresh_tokens.worked(route)
         if not outcomes.again and not claim.probe and not claim.probing:
             return Troubles()
         troubles = find_troubles(
             outcomes.again.values(),
             answers=outcomes.answers,
             accepted=outcomes.accepted + int(claim.proven),
-            fresh_token=self._refreshed.get(claim.project) is route,
+            fresh_token=self._fresh_tokens.fresh(route, now=time.monotonic()),
             probe=claim.probe,
         )
+        if claim.validate_only:
+            # What its payload is worth is what it was asked for: its letters tell, nobody has to stop it.
+            troubles = replace(troubles, stop_campaign=None)
         recovered = outcomes.recovered(troubles)
         if troubles.refresh_credentials:
-            self._refreshed[claim.project] = await self._insist("refresh", lambda: self._credentials.refreshed(route))
+            try:
+                self._fresh_tokens.fetched(await self._credentials.refreshed(route), now=time.monotonic())
+            except CredentialsError as error:
+                troubles = replace(troubles, open_circuit=troubles.open_circuit or str(error))
         if troubles.any or recovered.any:
             log.warning("batch.troubles", project=claim.project, troubles=str(troubles), recovered=str(recovered))
             await self._insist("tell", lambda: self._store.tell(claim, troubles, recovered))
@@ -195,20 +194,3 @@ class Sending:
                     raise
                 log.warning("batch.insisting", what=what, error=str(error))
                 await asyncio.sleep(INSIST_PAUSE)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, but not through a drain."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._draining.wait()
-        except TimeoutError:
-            return
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A claim with its times on this process's clock."""
-
-    claim: Claim
-    start_at: float
-    stop_at: float

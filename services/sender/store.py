@@ -1,6 +1,8 @@
 """The sender's way to the ledger: one transaction a call."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import text
 
@@ -9,7 +11,7 @@ from services.sender.troubles import Recovered, Troubles
 from shared.contracts.content import PushContent
 from shared.contracts.messages import BatchReady
 from shared.db import Database, Writer
-from shared.errors import MalformedMessageError
+from shared.errors import MalformedMessageError, UnavailableError
 from shared.ledger import campaigns, claiming, projects, releasing
 from shared.ledger.claiming import Claim, NoClaim, NotYet
 from shared.ledger.events import record_project_event
@@ -19,7 +21,16 @@ from shared.ledger.times import Times
 TEMPLATES = 64
 """Campaigns whose message is kept encoded: a few kilobytes each; a campaign's content never changes once it is sent."""
 
-CONTENT = text("select content from campaign where id = :id")
+CONTENT = text("select content, kind from campaign where id = :id")
+
+HINDERED = text("""
+    select id, circuit_reason, stopped_platforms,
+           paused_until - extract(epoch from clock_timestamp())::float8 as pause
+      from project
+     where circuit_reason is not null or stopped_platforms <> '{}'
+        or paused_until > extract(epoch from clock_timestamp())
+     order by id
+""")
 
 
 class Store:
@@ -39,6 +50,13 @@ class Store:
         """Return an unclaimed batch to the planner for `wait` seconds."""
         async with self._database.write() as tx:
             await claiming.give_back(tx, batch, wait=wait)
+
+    async def without_credentials(self, batch: BatchReady, reason: str) -> None:
+        """Open the project's circuit, since nothing of it can be sent, and return the batch to the planner."""
+        async with self._database.write() as tx:
+            await claiming.give_back(tx, batch, wait=self._times.probe)
+            if await projects.open_circuit(tx, batch.project, reason, probe=False, times=self._times):
+                await record_project_event(tx, batch.project, "circuit_opened", {"reason": reason})
 
     async def release(self, claim: Claim, result: Release) -> int | None:
         """Release the batch; returns the new epoch, None when fenced."""
@@ -68,6 +86,15 @@ class Store:
         if recovered.platforms and await projects.release_platforms(tx, project, recovered.platforms):
             await record_project_event(tx, project, "platform_released", {"platforms": sorted(recovered.platforms)})
 
+    async def hindrances(self) -> dict[str, str]:
+        """What keeps a project's messages from flowing, by project, in words; nothing while PostgreSQL is away."""
+        try:
+            async with self._database.read() as tx:
+                rows = await tx.all(HINDERED)
+        except UnavailableError:
+            return {}
+        return {f"project {row.id}": hindrance(row.circuit_reason, row.stopped_platforms, row.pause) for row in rows}
+
     async def template(self, campaign_id: int) -> Template:
         """The campaign's message; raises `MalformedMessageError` when there is no such campaign."""
         if campaign_id not in self._templates:
@@ -76,8 +103,17 @@ class Store:
             if row is None:
                 raise MalformedMessageError(f"There is no campaign {campaign_id}.")
             content = PushContent.model_validate(row.content)
-            self._templates[campaign_id] = Template(content, campaign_id)
+            self._templates[campaign_id] = Template(content, campaign_id, validate_only=row.kind == "dry_run")
             while len(self._templates) > TEMPLATES:
                 self._templates.popitem(last=False)
         self._templates.move_to_end(campaign_id)
         return self._templates[campaign_id]
+
+
+def hindrance(circuit_reason: str | None, stopped_platforms: Mapping[str, Mapping[str, Any]], pause: float) -> str:
+    """What a project's row says, for people; pure."""
+    said = [f"circuit open: {circuit_reason}"] if circuit_reason is not None else []
+    said += [f"{name} stopped: {entry['reason']}" for name, entry in sorted(stopped_platforms.items())]
+    if pause > 0:
+        said.append(f"paused for {pause:.0f} s: FCM's quota is used up")
+    return "; ".join(said)

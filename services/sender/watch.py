@@ -1,4 +1,4 @@
-"""Watches the campaigns that this sender holds, so that a pause or cancel is seen between slices of sending."""
+"""Watches the campaigns that this sender holds: a pause, a cancel or another rate is seen between slices of sending."""
 
 import asyncio
 from collections import Counter
@@ -16,20 +16,22 @@ log = structlog.get_logger()
 LOOK = 0.5
 """Seconds between looks: a pause or cancel acts within 2 s, its confirmation included."""
 
-STOPPED = text("select id from campaign where id = any(cast(:ids as bigint[])) and status <> 'sending'")
+HELD = text("select id, status, steered from campaign where id = any(cast(:ids as bigint[]))")
 
 
 class Watch:
-    """Knows which of the held campaigns must not send any more."""
+    """Knows which of the held campaigns must not send any more, or no more at the rate of a claim."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held: Counter[int] = Counter()
         self._stopped: frozenset[int] = frozenset()
+        self._steered: dict[int, int] = {}
 
     @contextmanager
     def hold(self, campaign_id: int) -> Generator[None]:
-        """Watch the campaign while the block runs."""
+        """Watch the campaign while the block runs; the claim has just found it sending, whatever the last look saw."""
+        self._stopped -= {campaign_id}
         self._held[campaign_id] += 1
         try:
             yield
@@ -42,16 +44,21 @@ class Watch:
         """Whether the campaign was paused or cancelled, as of the last look."""
         return campaign_id in self._stopped
 
+    def steered(self, campaign_id: int, since: int) -> bool:
+        """Whether the campaign's rate has changed since it had changed `since` times, as of the last look."""
+        return self._steered.get(campaign_id, since) > since
+
     async def run(self) -> None:
         """Look for ever; what cannot be asked stays as it was, the lease bounds it."""
         while True:
             await asyncio.sleep(LOOK)
             if not self._held:
-                self._stopped = frozenset()
+                self._stopped, self._steered = frozenset(), {}
                 continue
             try:
                 async with self._database.read() as tx:
-                    rows = await tx.all(STOPPED, {"ids": list(self._held)})
-                self._stopped = frozenset(row.id for row in rows)
+                    rows = await tx.all(HELD, {"ids": list(self._held)})
+                self._stopped = frozenset(row.id for row in rows if row.status != "sending")
+                self._steered = {row.id: row.steered for row in rows}
             except UnavailableError as error:
                 log.warning("watch.blind", error=str(error))

@@ -1,4 +1,6 @@
-"""How many messages a queue holds ready, asked without declaring it."""
+"""How deep a queue is and who consumes it, asked without declaring it."""
+
+from dataclasses import dataclass
 
 from aio_pika.abc import AbstractRobustConnection
 
@@ -9,8 +11,16 @@ TIMEOUT = 10.0
 """Seconds to wait for the broker's answer."""
 
 
-async def ready_messages(connection: AbstractRobustConnection, queue: str) -> int:
-    """Messages ready in `queue`; raises `BrokerUnavailableError` when it is missing or the broker is away."""
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Messages ready in a queue, and its consumers."""
+
+    ready: int
+    consumers: int
+
+
+async def depth(connection: AbstractRobustConnection, queue: str) -> Depth:
+    """Look at `queue`; raises `BrokerUnavailableError` when it is missing or the broker is away."""
     try:
         transport = connection.transport
         if transport is None:
@@ -22,4 +32,9 @@ async def ready_messages(connection: AbstractRobustConnection, queue: str) -> in
             await channel.close()
     except TROUBLE as error:
         raise BrokerUnavailableError(f"Queue {queue} cannot be asked: {type(error).__name__}: {error}") from error
-    return int(declared.message_count or 0)
+    return Depth(int(declared.message_count or 0), int(declared.consumer_count or 0))
+
+
+async def ready_messages(connection: AbstractRobustConnection, queue: str) -> int:
+    """Messages ready in `queue`; raises as `depth`."""
+    return (await depth(connection, queue)).ready

@@ -11,6 +11,8 @@ from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobust
 from shared.amqp.connection import TROUBLE
 from shared.contracts.messages import Payload
 from shared.errors import BrokerUnavailableError
+from shared.observability import traces
+from shared.request_id import MESSAGE_HEADER, current_request_id
 
 PUBLISH_TIMEOUT = 15.0
 """Seconds until an unconfirmed publish counts as unknown. A memory alarm blocks the connection: longer would hold
@@ -60,7 +62,7 @@ class Publisher:
             routing_key,
             kind=payload.type,
             correlation=str(payload.campaign_id),
-            headers={ATTEMPT_HEADER: attempt} if attempt else None,
+            headers=_headers(attempt),
             mandatory=mandatory,
         )
 
@@ -94,3 +96,16 @@ class Publisher:
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {type(error).__name__}: {error}"
             ) from error
+
+
+def carried(request_id: str | None, traceparent: str | None) -> dict[str, str]:
+    """Headers that say on whose behalf a message travels: the request that caused it, and its trace."""
+    return {
+        **({MESSAGE_HEADER: request_id} if request_id else {}),
+        **({traces.MESSAGE_HEADER: traceparent} if traceparent else {}),
+    }
+
+
+def _headers(attempt: int) -> dict[str, str | int]:
+    """The attempt, and on whose behalf."""
+    return {**({ATTEMPT_HEADER: attempt} if attempt else {}), **carried(current_request_id(), traces.current())}

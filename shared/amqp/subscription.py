@@ -19,9 +19,14 @@ from aio_pika.abc import (
 
 from shared.amqp.connection import TROUBLE
 from shared.errors import BrokerUnavailableError
+from shared.observability import traces
+from shared.request_id import MESSAGE_HEADER
 
 log = structlog.get_logger()
 
+TURNS_OF_A_DELIVERY = 5
+"""Turns of the event loop, more than aio-pika's two tasks need between a frame and our callback; fewer, and a delivery
+that a drain has not seen goes back to the broker."""
 OPEN_TIMEOUT = 15.0
 """Seconds for each broker call that opens a subscription."""
 
@@ -29,10 +34,12 @@ OPEN_TIMEOUT = 15.0
 class Delivery:
     """One message in our hands, unacked."""
 
-    __slots__ = ("_message", "arrived")
+    __slots__ = ("_channel", "_message", "arrived")
 
     def __init__(self, message: AbstractIncomingMessage) -> None:
+        """Take the channel now: aio-pika's message does not give it any more once it is closed."""
         self._message = message
+        self._channel = message.channel
         self.arrived = time.monotonic()
 
     @property
@@ -51,19 +58,31 @@ class Delivery:
         return self._message.routing_key or ""
 
     @property
+    def request_id(self) -> str | None:
+        """The request that caused it, if one did."""
+        told = self._message.headers.get(MESSAGE_HEADER)
+        return told if isinstance(told, str) else None
+
+    @property
     def redelivered(self) -> bool:
         """Whether the broker has delivered it before."""
         return bool(self._message.redelivered)
 
     @property
+    def traceparent(self) -> str | None:
+        """The trace that it belongs to, if one does."""
+        told = self._message.headers.get(traces.MESSAGE_HEADER)
+        return told if isinstance(told, str) else None
+
+    @property
     def channel(self) -> object:
         """Identity of the channel it came on: an ack of many covers one channel only."""
-        return self._message.channel
+        return self._channel
 
     @property
     def stale(self) -> bool:
         """Whether its channel is gone: the broker has it again, and our ack would go nowhere."""
-        return bool(self._message.channel.is_closed)
+        return bool(self._channel.is_closed)
 
     async def ack(self, *, multiple: bool = False) -> None:
         """Ack it, and with `multiple` all before it on its channel; on a dead channel nothing happens."""
@@ -118,6 +137,9 @@ class Subscription:
                 await self._queue.cancel(tag, timeout=OPEN_TIMEOUT)
             except TROUBLE as error:
                 log.warning("subscription.cancel_lost", queue=self._queue_name, error=str(error))
+            # What came before the broker's answer is still on its way to us through tasks of aio-pika's.
+            for _ in range(TURNS_OF_A_DELIVERY):
+                await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Close the channel; whatever is unacked returns to the queue."""
@@ -129,4 +151,8 @@ class Subscription:
                 log.warning("subscription.close_lost", queue=self._queue_name, error=str(error))
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
-        self.deliveries.put_nowait(Delivery(message))
+        try:
+            delivery = Delivery(message)
+        except TROUBLE:
+            return  # its channel closed before this task ran: the broker has it again
+        self.deliveries.put_nowait(delivery)

@@ -18,7 +18,8 @@ from aio_pika.abc import AbstractRobustConnection
 from shared.amqp.dead import DeadLetters
 from shared.amqp.subscription import Delivery, Subscription
 from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
-from shared.observability import metrics
+from shared.observability import metrics, traces
+from shared.request_id import caused_by
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class WorkerPool:
         self._subscription = Subscription(connection, queue, prefetch=prefetch)
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
+        self._handled = 0
         self._stopping = False
         self._restart = asyncio.Lock()
 
@@ -67,6 +69,11 @@ class WorkerPool:
     def in_flight(self) -> int:
         """Messages that a handler has in its hands."""
         return self._in_flight
+
+    @property
+    def handled(self) -> int:
+        """Messages that were handled since the start."""
+        return self._handled
 
     async def run(self) -> None:
         """Consume until cancelled or drained; a worker that dies takes the pool with it."""
@@ -100,9 +107,11 @@ class WorkerPool:
             delivery = await self._subscription.deliveries.get()
             self._in_flight += 1
             try:
-                await self._handle(delivery)
+                with caused_by(delivery.request_id), traces.handled(delivery, self._queue):
+                    await self._handle(delivery)
             finally:
                 self._in_flight -= 1
+                self._handled += 1
                 self._subscription.deliveries.task_done()
 
     async def _handle(self, delivery: Delivery) -> None:
@@ -153,4 +162,5 @@ class WorkerPool:
             self._subscription = Subscription(self._connection, self._queue, prefetch=self._prefetch)
             self._subscription.deliveries = deliveries
             await asyncio.sleep(BACKOFF[-1])
-            await self._subscription.start()
+            if not self._stopping:
+                await self._subscription.start()

@@ -17,6 +17,12 @@ LETTERS_PATTERN = r"^[.SCXD?RUA]*$"
 MAX_BATCH = 500
 """Devices in a batch: 90 kB of targets in a sender, 50 ms of FCM's default quota; smaller costs more transactions."""
 
+Position = Annotated[int, Field(ge=0, lt=MAX_BATCH)]
+"""A device's place in its batch."""
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""The first 16 bytes of a target's SHA-256, as hexadecimal digits."""
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Number = Annotated[int, Field(ge=0, le=2**31 - 1)]
 LaneName = Literal["high", "normal", "low"]
 
 
@@ -26,7 +32,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: ClassVar[str]
 
-    campaign_id: int = Field(ge=1)
+    campaign_id: Id
 
 
 class PlanCampaign(Payload):
@@ -48,8 +54,8 @@ class BatchReady(Payload):
 
     type = "push.batch.v1"
 
-    batch_no: int = Field(ge=0)
-    epoch: int = Field(ge=0)
+    batch_no: Number
+    epoch: Number
     size: int = Field(ge=0, le=MAX_BATCH)
     lane: LaneName
     project: str
@@ -65,11 +71,11 @@ class BatchResult(Payload):
 
     type = "push.result.v1"
 
-    batch_no: int = Field(ge=0)
-    epoch: int = Field(ge=0)
+    batch_no: Number
+    epoch: Number
     outcomes: Annotated[str, Field(pattern=LETTERS_PATTERN, max_length=MAX_BATCH, min_length=1)]
-    codes: dict[int, str] = {}
-    dead: dict[int, str] = {}
+    codes: dict[Position, str] = {}
+    dead: dict[Position, Hash] = {}
     samples: dict[str, str] = {}
 
 

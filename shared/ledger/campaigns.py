@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import CloseCampaign, PlanCampaign
 from shared.db import Reader, Writer
+from shared.ledger import audiences
 from shared.ledger.completion import complete_if_done
 from shared.ledger.events import record_event
 from shared.outbox import add_command
@@ -20,10 +21,19 @@ from shared.outbox import add_command
 SEND = text("""
     update campaign
        set status = 'sending', sent_at = clock_timestamp(),
-           deadline = clock_timestamp() + make_interval(secs => ttl_seconds)
+           deadline = clock_timestamp() + make_interval(secs => ttl_seconds),
+           personal = audience ->> 'kind' in ('users', 'list') or exists (
+               select from campaign base
+                where campaign.audience ->> 'kind' = 'follow_up'
+                  and base.id = cast(campaign.audience ->> 'campaign_id' as bigint) and base.personal)
      where id = :id and status in ('draft', 'scheduled')
-    returning id, status, priority, deadline
+       and not exists (select from stop where scope = 'system' and undone_at is null)
+    returning id, status, priority, deadline,
+              audience ->> 'kind' in ('list', 'segment') or audience -> 'exclude' is not null as to_freeze
 """)
+# A send that a stop of everything does not see must see the stop: they exclude each other until they commit.
+SHARE_SENDS = text("select pg_advisory_xact_lock_shared(:key)")
+HOLD_SENDS = text("select pg_advisory_xact_lock(:key)")
 START_PLAN = text("""
     insert into campaign_plan (campaign_id, max_id) select :id, coalesce(max(id), 0) from device returning seq
 """)
@@ -32,7 +42,7 @@ PAUSE = text("""
     returning id, status, priority, deadline
 """)
 RESUME = text("""
-    update campaign set status = 'sending', stopped = null where id = :id and status = 'paused'
+    update campaign set status = 'sending', stopped = null, stop_id = null where id = :id and status = 'paused'
     returning id, status, priority, deadline
 """)
 CANCEL = text("""
@@ -50,8 +60,16 @@ STOP = text("""
     returning id, status, priority, deadline
 """)
 PLAN = text("select seq, done from campaign_plan where campaign_id = :id")
-PLANNED_DUE = text("update campaign_batch set due_at = now() where campaign_id = :id and state = 'planned'")
+# Before the campaign's own row: the ledger locks batch rows first, everywhere.
+PLANNED_DUE = text("""
+    update campaign_batch set due_at = now()
+     where campaign_id = :id and state = 'planned'
+       and exists (select from campaign where id = :id and status = 'paused')
+""")
 STATUS = text("select status from campaign where id = :id")
+
+SENDS = 0x0CA2_1111
+"""Key of the advisory lock between sends, which share it, and a stop of everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +83,25 @@ class Changed:
 
 
 async def send(tx: Writer, campaign_id: int) -> Changed | None:
-    """Start a draft or scheduled campaign: freeze its audience's upper bound and command the first planning step."""
+    """Start a draft or scheduled campaign: freeze its audience and command the first planning step.
+
+    None also while everything is stopped.
+    """
+    await tx.run(SHARE_SENDS, {"key": SENDS})
     row = await tx.first(SEND, {"id": campaign_id})
     if row is None:
         return None
+    if row.to_freeze:
+        await audiences.freeze(tx, campaign_id)
     await tx.run(START_PLAN, {"id": campaign_id})
     await record_event(tx, campaign_id, "started", {"priority": row.priority})
     await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=0))
     return _changed(row)
+
+
+async def hold_sends(tx: Writer) -> None:
+    """Let no send commit before this transaction does; wait for those that are under way."""
+    await tx.run(HOLD_SENDS, {"key": SENDS})
 
 
 async def pause(tx: Writer, campaign_id: int) -> Changed | None:
@@ -95,11 +124,11 @@ async def stop(tx: Writer, campaign_id: int, reason: dict[str, str]) -> Changed 
 
 async def resume(tx: Writer, campaign_id: int) -> Changed | None:
     """Let a paused campaign go on from where it is."""
+    await tx.run(PLANNED_DUE, {"id": campaign_id})
     row = await tx.first(RESUME, {"id": campaign_id})
     if row is None:
         return None
     await record_event(tx, campaign_id, "resumed", {})
-    await tx.run(PLANNED_DUE, {"id": campaign_id})
     plan = await tx.first(PLAN, {"id": campaign_id})
     if plan is not None and not plan.done:
         await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=plan.seq))

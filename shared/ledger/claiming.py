@@ -20,12 +20,10 @@ from shared.topology import Lane
 
 PACE_TOLERANCE = 1.5
 """Seconds that a campaign with a rate of its own may book ahead."""
-FULL_SHARE = 0.9
-"""Part of the sending time that one claim may book at a campaign's own rate; what does not fit stays for the next."""
 
 FIND = text("""
     select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
-           c.status, c.rate, c.delivery, c.max_attempts, c.deadline, c.accepted > 0 as proven,
+           c.status, c.rate, c.delivery, c.max_attempts, c.deadline, c.accepted > 0 as proven, c.steered, c.kind,
            coalesce(c.deadline <= clock_timestamp(), false) as expired
       from campaign_batch b join campaign c on c.id = b.campaign_id
      where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch
@@ -34,9 +32,10 @@ FIND = text("""
 """)
 
 GIVE_BACK = text("""
-    update campaign_batch
-       set state = 'planned', since = now(), due_at = now() + make_interval(secs => :wait)
-     where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
+    update campaign_batch b
+       set state = 'planned', since = now(), due_at = least(now() + make_interval(secs => :wait), c.deadline)
+      from campaign c
+     where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch and c.id = b.campaign_id
 """)
 
 
@@ -57,13 +56,20 @@ CLAIM = text("""
 
 NOW = text("select extract(epoch from clock_timestamp())::float8 as now")
 
-# 500 primary keys: 1 ms. A device that is gone or inactive has no row here, and its position is skipped.
+# 500 primary keys: 1 ms. A device that is gone, inactive or suppressed has no row here, and its position is skipped;
+# so has one that has become another user's since a campaign for users was sent. Suppression costs nothing while its
+# lists are empty, else 0.5 ms each: `offset 0` keeps PostgreSQL from hashing a list of any length for 500 devices.
 TARGETS = text("""
     select t.n - 1 as position, d.target_kind as kind, d.target as value, d.target_hash as hash, d.platform
       from campaign_batch_devices b
      cross join lateral unnest(b.ids) with ordinality as t (id, n)
       join device d on d.id = t.id and d.active
      where b.campaign_id = :campaign_id and b.batch_no = :batch_no
+       and not ((select exists (select from suppressed_user))
+                and exists (select from suppressed_user s where s.user_id = d.user_id offset 0))
+       and not ((select exists (select from suppressed_device))
+                and exists (select from suppressed_device s where s.target_hash = d.target_hash offset 0))
+       and (d.moved_at < (select c.sent_at from campaign c where c.id = :campaign_id and c.personal)) is not false
 """)
 
 
@@ -82,11 +88,14 @@ class Target:
 class Claim:
     """A batch in a sender's hands.
 
-    `start_in`, `stop_in`: seconds from the claim until the first request may start and until the last one may.
+    `start_in`, `stop_in`: seconds from `booked_at`, the claim by PostgreSQL's clock, until the first request may start
+    and until the last one may.
     `limit`: how many positions may be sent now. `pace`: messages a second. `expired`: past the deadline, send nothing.
     `probe`: one message to a project that FCM refused. `blocked`: platforms that FCM refuses; they
     wait. `probing`: of these, platforms that get one message.
     `proven`: FCM has accepted this campaign's payload for some device.
+    `steered`: how often the campaign's rate has been changed so far.
+    `validate_only`: a dry run; FCM is asked what it would do, and nothing beyond the campaign learns from it.
     """
 
     campaign_id: int
@@ -105,6 +114,7 @@ class Claim:
     proven: bool
     deadline: datetime | None
     expired: bool
+    booked_at: float
     start_in: float
     stop_in: float
     pace: float
@@ -113,6 +123,8 @@ class Claim:
     blocked: frozenset[str]
     probing: frozenset[str]
     targets: tuple[Target, ...] = field(repr=False)
+    steered: int = 0
+    validate_only: bool = False
 
     @property
     def open_positions(self) -> list[int]:
@@ -130,9 +142,15 @@ class NoClaim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """The quota is booked out, or the project is paused; nothing was written. Ask again in `wait` seconds."""
+    """The quota is booked out, or the project is paused; nothing was written. Ask again in `wait` seconds.
+
+    `own`: it is the campaign's own rate that says so; other campaigns may go on. `stopped`: the project sends nothing
+    for now; other projects may go on.
+    """
 
     wait: float
+    own: bool = False
+    stopped: bool = False
 
 
 async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> Claim | NoClaim | NotYet:
@@ -177,6 +195,7 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
         proven=row.proven,
         deadline=row.deadline,
         expired=row.expired,
+        booked_at=booking.start - booking.wait,
         start_in=booking.wait,
         stop_in=booking.wait + times.lease - times.margin,
         pace=booking.pace,
@@ -185,11 +204,16 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
         blocked=booking.blocked,
         probing=booking.probing,
         targets=tuple(Target(row.position, row.kind, row.value, row.hash, row.platform) for row in targets),
+        steered=row.steered,
+        validate_only=row.kind == "dry_run",
     )
 
 
 async def give_back(tx: Writer, batch: BatchReady, *, wait: float) -> None:
-    """Return an unclaimed batch to the planner at its epoch, to be published again after `wait` seconds."""
+    """Return an unclaimed batch to the planner at its epoch, to be published again after `wait` seconds.
+
+    Or at the campaign's deadline if that is sooner: whatever FCM asks us to wait, what expires must be said in time.
+    """
     key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
     if await tx.first(FIND, key) is not None:
         await tx.run(GIVE_BACK, {**key, "wait": wait})
@@ -208,27 +232,26 @@ class _Booking:
 
 async def _book(tx: Writer, batch: BatchReady, row: Row[Any], waiting: int, times: Times) -> _Booking | NotYet:
     """Book the campaign's own rate, then the project's quota; nothing is written on a denial."""
-    own_wait, limit, own_tat = 0.0, waiting, None
+    own_wait, limit, base = 0.0, waiting, None
     if row.rate is not None:
         pace = await tx.first(PACE, {"campaign_id": batch.campaign_id})
         assert pace is not None  # noqa: S101 - an upsert returns its row
         base = max(pace.tat, pace.now)
         own_wait = base - pace.now
         if own_wait > PACE_TOLERANCE:
-            return NotYet(own_wait - PACE_TOLERANCE)
-        limit = max(1, min(waiting, int(row.rate * (times.lease - times.margin) * FULL_SHARE)))
-        own_tat = base + limit / row.rate
+            return NotYet(own_wait - PACE_TOLERANCE, own=True)
+        limit = min(waiting, times.fits(row.rate))
     turn = await projects.take_turn(tx, row.project_id, lane=Lane(row.lane), messages=limit, times=times)
     if isinstance(turn, projects.Wait):
-        return NotYet(turn.seconds)
-    if own_tat is not None:
-        await tx.run(BOOK_PACE, {"campaign_id": batch.campaign_id, "tat": own_tat})
+        return NotYet(turn.seconds, stopped=turn.stopped)
+    if base is not None:
+        await tx.run(BOOK_PACE, {"campaign_id": batch.campaign_id, "tat": base + turn.messages / row.rate})
     wait = max(turn.wait, own_wait)
     return _Booking(
         start=turn.now + wait,
         wait=wait,
         pace=min(turn.rate, row.rate or turn.rate),
-        limit=1 if turn.probe else limit,
+        limit=turn.messages,
         probe=turn.probe,
         blocked=turn.blocked,
         probing=turn.probing,

@@ -14,6 +14,7 @@ LIMIT = 100
 
 SCHEDULED = text("""
     select id from campaign where status = 'scheduled' and scheduled_at <= now()
+       and not exists (select from stop where scope = 'system' and undone_at is null)
      order by scheduled_at limit :limit for no key update skip locked
 """)
 LOST_STEPS = text("""

@@ -78,6 +78,11 @@ def settle(letter: str, *, doubt: bool) -> str:
     return UNKNOWN if doubt and letter in INFERRED else letter
 
 
+def observed(outcomes: str) -> str:
+    """Only what was observed: all that a fenced sender may say, since others may have sent what it gave up on."""
+    return "".join(PENDING if letter in INFERRED else letter for letter in outcomes)
+
+
 def write(size: int, letters: Iterable[tuple[int, str]]) -> str:
     """A string of `size` pending positions with the given letters written in."""
     outcomes = [PENDING] * size

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from shared.contracts.messages import BatchReady
 from shared.db import Reader, Writer
+from shared.ledger import audiences
 from shared.ledger.times import Times
 from shared.topology import Lane
 
@@ -40,7 +41,7 @@ FLOW = text("""
 _CUT = """
     with page as materialized (
         select d.id, d.project_id from device d
-         where d.active and d.id > :cursor and d.id <= :max_id {audience}
+         where d.active and d.id > :cursor and d.id <= :upto {audience}
          order by d.id limit :devices
     ), numbered as (
         select id, project_id, (row_number() over (partition by project_id order by id) - 1) / :size as part from page
@@ -61,7 +62,8 @@ _CUT = """
     select batch_no::int as batch_no, project_id, n as size from batches order by batch_no
 """
 CUT_ALL = text(_CUT.format(audience=""))
-CUT_USERS = text(_CUT.format(audience="and d.user_id = any(cast(:users as text[]))"))
+REACH = 100_000
+"""Ids that a step looks at when it has to look at each device: 0.05 to 0.5 s of PostgreSQL, however few are wanted."""
 LAST_ID = text("select max(last_id) as id from campaign_batch where campaign_id = :id and batch_no >= :from_no")
 
 ADVANCE = text("""
@@ -155,23 +157,28 @@ async def look_at_window(tx: Reader, campaign_id: int) -> Window:
 
 
 async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) -> Page:
-    """Cut up to `batches * size` devices into batches and advance the step; fewer than that means the end."""
+    """Cut up to `batches * size` devices into batches and advance the step; fewer than that means the end.
+
+    Of an audience whose devices have to be looked for, a step sees `REACH` ids, and fewer means the end of these.
+    """
     devices = batches * size
+    condition = audiences.compile_audience(step.audience, steps=True)
+    upto = await _upto(tx, step, condition, devices)
     made: list[BatchReady] = []
     if batches > 0:
-        statement, values = _audience(step.audience)
+        statement = text(_CUT.format(audience=f"and {condition.sql}")) if condition.sql else CUT_ALL
         rows = await tx.all(
             statement,
             {
                 "id": step.campaign_id,
                 "cursor": step.cursor,
-                "max_id": step.max_id,
+                "upto": upto,
                 "devices": devices,
                 "size": size,
                 "next_batch_no": step.next_batch_no,
                 "lane": str(step.lane),
                 "grace": times.publish,
-                **values,
+                **condition.values,
             },
         )
         made = [
@@ -179,9 +186,10 @@ async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) 
             for row in rows
         ]
     taken = sum(batch.size for batch in made)
-    done = batches > 0 and taken < devices
-    cursor = step.cursor
-    if made:
+    reached = batches > 0 and taken < devices
+    done = reached and upto == step.max_id
+    cursor = upto if reached else step.cursor
+    if made and not reached:
         last = await tx.first(LAST_ID, {"id": step.campaign_id, "from_no": step.next_batch_no})
         assert last is not None  # noqa: S101 - an aggregate always has a row
         cursor = last.id
@@ -197,6 +205,15 @@ async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) 
     if taken or done:
         await tx.run(ADD, {"id": step.campaign_id, "n": taken, "done": done})
     return Page(made, done=done)
+
+
+async def _upto(tx: Reader, step: Step, condition: audiences.Condition, devices: int) -> int:
+    """How far a step looks."""
+    if condition.range:
+        values = {**condition.values, "cursor": step.cursor, "devices": devices}
+        row = await tx.first(text(condition.range), values)
+        return step.max_id if row is None or row.upto is None else min(step.max_id, row.upto)
+    return min(step.max_id, step.cursor + REACH) if condition.walks else step.max_id
 
 
 async def take_planned(
@@ -222,12 +239,6 @@ async def stamp(tx: Writer, batches: Sequence[BatchReady], times: Times) -> None
                 "look": times.queued,
             },
         )
-
-
-def _audience(audience: dict[str, Any]) -> tuple[TextClause, dict[str, Any]]:
-    if audience["kind"] == "users":
-        return CUT_USERS, {"users": audience["user_ids"]}
-    return CUT_ALL, {}
 
 
 def _reference(

@@ -25,7 +25,11 @@ LOCK = text("""
 BOOK = text("""
     update project
        set tat = :tat, tat_high = :high, tat_normal = :normal, tat_low = :low, ramp_from = :ramp_from,
-           circuit_probe_at = :probe_at, stopped_platforms = cast(:platforms as jsonb)
+           circuit_probe_at = :probe_at, stopped_platforms = cast(:platforms as jsonb),
+           booked_before = case cast(:minute as bigint) when booked_minute then booked_before
+                                when booked_minute + 1 then booked_now else 0 end,
+           booked_now = case cast(:minute as bigint) when booked_minute then booked_now else 0 end + :messages,
+           booked_minute = :minute
      where id = :project
 """)
 PAUSE = text("update project set paused_until = greatest(paused_until, :until) where id = :project")
@@ -34,18 +38,35 @@ SET_CIRCUIT = text("""
     update project set circuit_reason = :reason, circuit_probe_at = :probe_at, circuit_failures = :failures
      where id = :project
 """)
+NOTE = text("""
+    update project set last_error = :error, last_error_at = extract(epoch from clock_timestamp()) where id = :project
+""")
+RESET = text("""
+    update project
+       set circuit_reason = null, circuit_probe_at = 0, circuit_failures = 0, stopped_platforms = '{}',
+           paused_until = 0, cut_rate = null, cut_at = 0
+     where id = :project
+       and (circuit_reason is not null or stopped_platforms <> '{}' or cut_rate is not null
+            or paused_until > extract(epoch from clock_timestamp()))
+""")
 SET_PLATFORMS = text("update project set stopped_platforms = cast(:platforms as jsonb) where id = :project")
+
+
+BOOKED = 0.995
+"""Share of the quota that is booked: FCM counts arrivals, and what the network and the clocks shake together must not
+be over it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Go: start `wait` seconds after `now`, at `rate` messages a second.
+    """Go: start `messages`, `wait` seconds after `now`, at `rate` messages a second.
 
     `probe`: one message only. `blocked`: platforms that stay where they are. `probing`: platforms that get one message.
     """
 
     now: float
     wait: float
+    messages: int
     rate: float
     probe: bool
     blocked: frozenset[str]
@@ -54,28 +75,30 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before `seconds` from now."""
+    """Not before `seconds` from now; `stopped`: for the project's circuit or pause, not for the quota's next turn."""
 
     seconds: float
+    stopped: bool = False
 
 
 async def take_turn(tx: Writer, project: str, *, lane: Lane, messages: int, times: Times) -> Turn | Wait:
-    """Book `messages` of a lane, or a probe's single message; a denial writes nothing."""
+    """Book up to `messages` of a lane, as many as a lease has time for, or a probe's one; a denial writes nothing."""
     row = await _lock(tx, project)
     gate = circuit.admit(_circuit(row), now=row.now, interval=times.probe)
     if isinstance(gate, circuit.Blocked):
-        return Wait(gate.wait)
+        return Wait(gate.wait, stopped=True)
     bent = throttle.after_rest(_throttle(row), last=row.tat, now=row.now)
-    rate = throttle.rate_in_force(bent, now=row.now, ramp=times.ramp)
+    rate = BOOKED * throttle.rate_in_force(bent, now=row.now, ramp=times.ramp)
     clocks = quota.Clocks(
         rate=rate,
         tat=row.tat,
         lanes={Lane.HIGH: row.tat_high, Lane.NORMAL: row.tat_normal, Lane.LOW: row.tat_low},
         paused_until=row.paused_until,
     )
-    booked = quota.book(clocks, now=row.now, lane=lane, messages=1 if gate.probe else messages)
+    booking = 1 if gate.probe else min(messages, times.fits(rate))
+    booked = quota.book(clocks, now=row.now, lane=lane, messages=booking)
     if isinstance(booked, quota.Denied):
-        return Wait(booked.wait)
+        return Wait(booked.wait, stopped=row.paused_until > row.now)
     probing = frozenset(name for name, entry in row.stopped_platforms.items() if row.now >= entry["probe_at"])
     platforms = {
         name: {**entry, "probe_at": row.now + times.probe} if name in probing else entry
@@ -90,11 +113,14 @@ async def take_turn(tx: Writer, project: str, *, lane: Lane, messages: int, time
             "ramp_from": bent.ramp_from,
             "probe_at": gate.circuit.probe_at,
             "platforms": json.dumps(platforms),
+            "minute": int(row.now // 60),
+            "messages": booking,
         },
     )
     return Turn(
         now=row.now,
         wait=booked.wait,
+        messages=booking,
         rate=rate,
         probe=gate.probe,
         blocked=frozenset(platforms) - probing,
@@ -108,6 +134,7 @@ async def on_quota_exceeded(tx: Writer, project: str, *, wait: float, times: Tim
     lowered = throttle.cut(_throttle(row), now=row.now, ramp=times.ramp)
     await tx.run(PAUSE, {"project": project, "until": row.now + wait})
     await tx.run(CUT, {"project": project, "cut_rate": lowered.cut_rate, "cut_at": lowered.cut_at})
+    await _note(tx, project, f"FCM's quota is used up: nothing starts for {wait:.0f} s, and the rate is cut")
 
 
 async def open_circuit(tx: Writer, project: str, reason: str, *, probe: bool, times: Times) -> bool:
@@ -117,6 +144,7 @@ async def open_circuit(tx: Writer, project: str, reason: str, *, probe: bool, ti
     after = circuit.opened(before, reason, now=row.now, interval=times.probe, probe=probe)
     if after != before:
         await _write_circuit(tx, project, after)
+        await _note(tx, project, reason)
     return before.closed
 
 
@@ -127,6 +155,12 @@ async def close_circuit(tx: Writer, project: str) -> bool:
         return False
     await _write_circuit(tx, project, circuit.Circuit())
     return True
+
+
+async def reset(tx: Writer, project: str) -> bool:
+    """Forget circuit, stopped platforms, pause and cut: an operator says that it is repaired. True when one was set."""
+    await _lock(tx, project)
+    return await tx.run(RESET, {"project": project}) > 0
 
 
 async def stop_platform(tx: Writer, project: str, platform: str, reason: str, *, times: Times) -> bool:
@@ -140,6 +174,7 @@ async def stop_platform(tx: Writer, project: str, platform: str, reason: str, *,
         platform: {"reason": reason, "probe_at": max(until, stopped.get(platform, {}).get("probe_at", 0))},
     }
     await tx.run(SET_PLATFORMS, {"project": project, "platforms": json.dumps(held)})
+    await _note(tx, project, f"{platform}: {reason}")
     return not known
 
 
@@ -157,6 +192,11 @@ async def _lock(tx: Writer, project: str) -> Row[Any]:
     row = await tx.first(LOCK, {"project": project})
     assert row is not None  # noqa: S101 - batches and devices reference their project
     return row
+
+
+async def _note(tx: Writer, project: str, error: str) -> None:
+    """Keep the last thing that went wrong, for people: it stays when it is over."""
+    await tx.run(NOTE, {"project": project, "error": error[:500]})
 
 
 async def _write_circuit(tx: Writer, project: str, after: circuit.Circuit) -> None:

@@ -85,7 +85,7 @@ async def sweep(tx: Writer, *, busy_lanes: Collection[str], times: Times) -> Swe
     for row in rows:
         if row not in slow:
             swept.back[row.state] = swept.back.get(row.state, 0) + 1
-    for row in hopeless:
+    for row in sorted(hopeless, key=lambda row: int(row.campaign_id)):  # campaign rows are locked by id
         if row.delivery != "at_most_once":
             await record_event(tx, row.campaign_id, "batch_lost", {"batch_no": row.batch_no, "lost": row.lost + 1})
     return swept

@@ -20,6 +20,10 @@ class Times(BaseSettings):
     probe: float = Field(15.0, gt=0, description="Until a project or platform that FCM refuses is probed")
     step: float = Field(60.0, gt=0, description="After which an untouched planning step is commanded again")
 
+    def fits(self, rate: float) -> int:
+        """Messages that one claim can start at `rate` a second, with a tenth of its time to spare; at least one."""
+        return max(1, int(rate * (self.lease - self.margin) * 0.9))
+
     @model_validator(mode="after")
     def _margin_fits(self) -> "Times":
         if self.margin >= self.lease:

@@ -1,7 +1,9 @@
 """Probes and metrics of a worker over HTTP.
 
 Liveness says that the event loop turns. Readiness says that work can be done: consumers registered, PostgreSQL
-reachable, not draining. Broker alarms are in neither: restarting a worker does not lift one.
+reachable, not draining. Broker alarms are in neither: restarting a worker does not lift one. What hinders the work and
+is not this process's to mend (an FCM project that refuses us) is told in readiness as `notes` and turns nothing red:
+else the very deployment that brings new credentials would wait for the old ones to work.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,12 +36,22 @@ def broker_check(consumer: Consuming) -> Check:
     return check
 
 
-async def readiness(checks: Mapping[str, Check]) -> JSONResponse:
-    """Run every check; 200 when all pass, else 503 with what is missing by check."""
+Notes = Callable[[], Awaitable[Mapping[str, str]]]
+"""Returns what people should know, by what it is about."""
+
+
+async def nothing_to_note() -> Mapping[str, str]:
+    """Say nothing."""
+    return {}
+
+
+async def readiness(checks: Mapping[str, Check], notes: Notes = nothing_to_note) -> JSONResponse:
+    """Run every check; 200 with the notes when all pass, else 503 with what is missing by check."""
     faults = {name: fault for name, check in checks.items() if (fault := await check()) is not None}
     if faults:
         return JSONResponse({"status": "not ready", "missing": faults}, status_code=503)
-    return JSONResponse({"status": "ready"})
+    told = await notes()
+    return JSONResponse({"status": "ready", **({"notes": dict(told)} if told else {})})
 
 
 def metrics_response() -> Response:
@@ -47,14 +59,14 @@ def metrics_response() -> Response:
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def probes_app(checks: Mapping[str, Check]) -> Starlette:
+def probes_app(checks: Mapping[str, Check], notes: Notes = nothing_to_note) -> Starlette:
     """The three routes of a worker."""
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def ready(_request: Request) -> Response:
-        return await readiness(checks)
+        return await readiness(checks, notes)
 
     async def metrics(_request: Request) -> Response:
         return metrics_response()

@@ -15,6 +15,9 @@ DELIVERY_LIMIT = 50
 """Deliveries of one message before the broker gives it to `dead`. Set explicitly: RabbitMQ 3.10 has none, 4.x has 20
 and counts every requeue, and a rolling restart returns messages many times."""
 
+LOOKED_AT = 1_000_000_000
+"""Deliveries of a dead letter before the broker drops it: each look at it is one, and 4.x drops after 20 by itself."""
+
 
 class Lane(StrEnum):
     """A priority's own queue, prefetch and workers."""
@@ -118,7 +121,7 @@ RUNGS = {
     for rung in RETRY_RUNGS
 }
 AGGREGATOR_RESULTS = _work("aggregator.results", Binding(RESULTS, "#"))
-DEAD_LETTERS = Queue("dead", (Binding(DEAD, "#"),))
+DEAD_LETTERS = Queue("dead", (Binding(DEAD, "#"),), {"x-delivery-limit": LOOKED_AT})
 
 QUEUES = (
     PLANNER_COMMANDS,

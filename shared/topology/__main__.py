@@ -1,15 +1,24 @@
-"""`python -m shared.topology`: declare the topology in the vhost of CARILLON_AMQP_URL."""
+"""`python -m shared.topology`: put the topology on the vhost of CARILLON_AMQP_URL.
+
+Exchanges, queues and bindings go over AMQP. With CARILLON_MANAGEMENT_URL the policies follow, and with
+CARILLON_BROKER_PASSWORDS_DIR the restricted users of `shared.topology.access`.
+"""
 
 import asyncio
 import sys
+from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
 
 from shared.amqp.connection import connect
+from shared.config import load
 from shared.errors import CarillonError
 from shared.topology import EXCHANGES, QUEUES
 from shared.topology.declare import declare
+from shared.topology.management import Management, passwords
 
 
 class TopologySettings(BaseSettings):
@@ -17,17 +26,43 @@ class TopologySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CARILLON_", extra="ignore")
 
-    amqp_url: SecretStr
-    start_timeout: float = Field(60.0, gt=0)
+    amqp_url: SecretStr = Field(description="The broker and its vhost, as an administrator of it")
+    management_url: str | None = Field(
+        None, description="RabbitMQ's management API, such as http://rabbitmq:15672: policies are put there"
+    )
+    management_ca_file: Path | None = Field(None, description="CA certificates to trust for it, when it is https")
+    broker_passwords_dir: Path | None = Field(
+        None, description="Folder with a file for each restricted broker user, holding its password"
+    )
+    start_timeout: float = Field(60.0, gt=0, description="Seconds to wait for the broker before giving up")
 
 
 async def main() -> None:
-    """Connect, declare, say what is there."""
-    settings = TopologySettings()
-    connection = await connect(settings.amqp_url.get_secret_value(), name="topology", timeout=settings.start_timeout)
+    """Connect, declare, put; say what is there."""
+    settings = load(TopologySettings)
+    url = settings.amqp_url.get_secret_value()
+    connection = await connect(url, name="topology", timeout=settings.start_timeout)
     async with connection, connection.channel() as channel:
         await declare(channel)
     sys.stdout.write(f"Declared {len(EXCHANGES)} exchanges and {len(QUEUES)} queues.\n")
+    if settings.management_url is not None:
+        await asyncio.to_thread(_manage, settings, settings.management_url, URL(url))
+
+
+def _manage(settings: TopologySettings, management_url: str, broker: URL) -> None:
+    management = Management(
+        management_url,
+        user=broker.user or "guest",
+        password=broker.password or "guest",
+        ca_file=settings.management_ca_file,
+    )
+    vhost = unquote(broker.raw_path.removeprefix("/")) or "/"
+    sys.stdout.write(f"Put {management.put_policies(vhost)} policies.\n")
+    if settings.broker_passwords_dir is not None:
+        users = passwords(settings.broker_passwords_dir)
+        for user, password in users.items():
+            management.put_user(user, password, vhost)
+        sys.stdout.write(f"Put {len(users)} users: {', '.join(user.name for user in users)}.\n")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ async def buckets(stack: Stack, histogram: str, *, role: str = "sender", **label
 
 async def counter(stack: Stack, name: str, *, role: str, **labels: str) -> float:
     """A counter's value, summed over the role's processes."""
-    return sum(value for its, said, value in await samples(stack, role) if its == name and labels.items() <= said.items())
+    return sum(
+        value for its, said, value in await samples(stack, role) if its == name and labels.items() <= said.items()
+    )
 
 
 def quantile_is_below(before: Buckets, after: Buckets, quantile: float, bound: float) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 
 from services.sender.gateways import Answer, Messages, OnAnswer, Pace, Route
 
-CATCH_UP = 0.1
+CATCH_UP = 0.02
 """Seconds of its pace that a batch may start at once after a stall; what it lost beyond that is moved back, so that a
 stalled sender does not come back with a burst over the quota."""
 

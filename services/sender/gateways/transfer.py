@@ -133,6 +133,17 @@ class Transfer:
         number: int = self.handle.getinfo(pycurl.CONN_ID)
         return number
 
+    @property
+    def project(self) -> str:
+        """The project whose message it carried last."""
+        return "" if self._route is None else self._route.project
+
+    @property
+    def seconds(self) -> float:
+        """How long the last request took."""
+        total: float = self.handle.getinfo(pycurl.TOTAL_TIME)
+        return total
+
     def close(self) -> None:
         """Free the handle; it must be off every wire."""
         self.handle.close()

@@ -1,18 +1,43 @@
 """`python -m shared.ledger.migrations`: bring the database of CARILLON_DATABASE_URL to the newest schema."""
 
-import os
+import asyncio
 import sys
 
+from pydantic import Field, PostgresDsn
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.config import load
+from shared.db import Database
+from shared.errors import ConfigurationError, DatabaseUnavailableError
 from shared.ledger.migrations import upgrade
 
-if __name__ == "__main__":
-    url = os.environ.get("CARILLON_DATABASE_URL")
-    if not url:
-        sys.exit("CARILLON_DATABASE_URL is not set. Give it as postgresql://user:password@host:port/database.")
+
+class MigrationSettings(BaseSettings):
+    """All that a migration needs."""
+
+    model_config = SettingsConfigDict(env_prefix="CARILLON_", extra="ignore")
+
+    database_url: PostgresDsn = Field(description="The ledger, as a user who may change its schema")
+    start_timeout: float = Field(60.0, gt=0, description="Seconds to wait for PostgreSQL before giving up")
+
+
+async def wait(url: str, seconds: float) -> None:
+    """Wait for PostgreSQL, as the services do."""
+    database = Database(url, name="migrations", pool=1)
     try:
-        upgrade(url)
-    except (SQLAlchemyError, OSError) as error:
+        await database.wait(seconds)
+    finally:
+        await database.close()
+
+
+if __name__ == "__main__":
+    try:
+        settings = load(MigrationSettings)
+        asyncio.run(wait(str(settings.database_url), settings.start_timeout))
+        upgrade(str(settings.database_url))
+    except DatabaseUnavailableError as error:
+        sys.exit(str(error))
+    except (SQLAlchemyError, OSError, ConfigurationError) as error:
         sys.exit(f"The schema could not be brought up to date: {error}")
     sys.stdout.write("The schema is up to date.\n")

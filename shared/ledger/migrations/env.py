@@ -19,7 +19,8 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _main() -> None:
-    engine = create_async_engine(as_sqlalchemy_url(context.config.attributes["database_url"]))
+    url = context.config.attributes["database_url"]
+    engine = create_async_engine(as_sqlalchemy_url(url), connect_args={"dsn": url})
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate)

@@ -140,3 +140,13 @@ async def test_each_unusable_file_is_named_with_what_to_do(make: Make, folder: P
     for project, words in said.items():
         with pytest.raises(CredentialsError, match=words):
             await found.route(project)
+
+
+async def test_a_batch_that_waited_for_its_quota_takes_the_newest_token(make: Make) -> None:
+    """Another batch may have been refused meanwhile, and its token replaced."""
+    _, credentials, write = await make()
+    write("p", "p")
+    first = await credentials.route("p")
+    assert credentials.newest(first) is first
+    second = await credentials.refreshed(first)
+    assert credentials.newest(first) is second

@@ -1,9 +1,11 @@
 """The window: how much of a campaign may be under way."""
 
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.window import LEAST, SECONDS, Room, batch_size, room
+from services.planner.window import ENDING, LEAST, SECONDS, Room, batch_size, is_over, room
 from shared.contracts.messages import MAX_BATCH
 from shared.ledger.planning import Window
 from shared.topology import Lane
@@ -31,6 +33,21 @@ def test_without_any_flow_one_batch_may_carry_the_probe() -> None:
     campaign = Room(lane=Lane.HIGH, rate=None, size=500)
     assert room(Window(open=0, held=0, flow=0), campaign) == 1
     assert room(Window(open=1, held=0, flow=0), campaign) == 0
+
+
+def test_past_the_deadline_neither_quota_nor_trouble_counts() -> None:
+    """Nothing is sent any more: the batches only pass through a sender to be called expired."""
+    over = Room(lane=Lane.HIGH, rate=0.1, size=1, over=True)
+    assert room(Window(open=0, held=5_000, flow=0), over) == ENDING
+    assert room(Window(open=ENDING, held=5_000, flow=0), over) == 0
+
+
+def test_a_campaign_without_a_deadline_is_never_over() -> None:
+    """Past is past, to the instant."""
+    now = datetime.now(UTC)
+    assert not is_over(None)
+    assert not is_over(now + timedelta(minutes=1))
+    assert is_over(now - timedelta(seconds=1))
 
 
 def test_too_much_waiting_for_retries_stops_planning() -> None:

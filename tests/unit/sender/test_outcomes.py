@@ -30,6 +30,7 @@ CLAIM = Claim(
     proven=True,
     deadline=None,
     expired=False,
+    booked_at=0,
     start_in=0,
     stop_in=90,
     pace=1000,

@@ -1,0 +1,90 @@
+"""Asking for a batch: the claim, and the wait for the quota before it."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+
+from services.sender.clock import LedgerClock
+from services.sender.store import Store
+from shared.contracts.messages import BatchReady
+from shared.ledger.claiming import Claim, NoClaim
+from shared.observability import metrics
+
+LONGEST_HOLD = 20.0
+"""Seconds that a message waits here for quota; what must wait longer goes back to the ledger."""
+STOPPED_HOLD = 1.0
+"""The same when the project is stopped: its messages would fill the lane and stop every other project's."""
+ASK_AGAIN = 2.0
+"""Seconds after which a claim is asked for again, however long the wait was said to be: rates and pauses change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claim with its times on this process's clock."""
+
+    claim: Claim
+    start_at: float
+    stop_at: float
+
+
+class Asking:
+    """Claims batches for `holder`; once `draining` is set nothing waits any more."""
+
+    def __init__(self, store: Store, *, holder: str, draining: asyncio.Event) -> None:
+        self._store = store
+        self._holder = holder
+        self._draining = draining
+        self._clock = LedgerClock()
+        self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def claim(self, batch: BatchReady) -> Held | None:
+        """Claim the batch, waiting a while for quota; None when there is nothing to send and the message is done.
+
+        Of a lane's batches in hand one asks at a time: while the quota is used up they would all be told the same.
+        """
+        loop = asyncio.get_running_loop()
+        arrived = loop.time()
+        while True:
+            async with self._turns[batch.project, batch.lane]:
+                if self._draining.is_set():
+                    await self._give_back(batch, wait=0.0)
+                    return None
+                before = loop.time()
+                claim = await self._store.claim(batch, self._holder)
+                after = loop.time()
+                if isinstance(claim, Claim):
+                    return self._held(claim, batch, arrived=arrived, before=before, after=after)
+                if isinstance(claim, NoClaim):
+                    metrics.CLAIMS.labels(batch.lane, claim.value).inc()
+                    return None
+                too_long = claim.wait > STOPPED_HOLD if claim.stopped else after - arrived + claim.wait > LONGEST_HOLD
+                if too_long:
+                    await self._give_back(batch, wait=claim.wait)
+                    return None
+                if not claim.own:
+                    await self._pause(min(claim.wait, ASK_AGAIN))
+            if claim.own:
+                await self._pause(min(claim.wait, ASK_AGAIN))
+
+    async def _give_back(self, batch: BatchReady, *, wait: float) -> None:
+        """Leave the batch to whoever comes after `wait` seconds: nothing was booked for it, and its epoch stands."""
+        await self._store.give_back(batch, wait=wait)
+        metrics.CLAIMS.labels(batch.lane, "given_back").inc()
+
+    def _held(self, claim: Claim, batch: BatchReady, *, arrived: float, before: float, after: float) -> Held:
+        """The claim with its times on our clock."""
+        metrics.CLAIMS.labels(batch.lane, "claimed").inc()
+        metrics.QUOTA_WAIT.labels(batch.lane).observe(after - arrived + claim.start_in)
+        metrics.BOOKED_AHEAD.labels(batch.lane).observe(claim.start_in)
+        self._clock.read(claim.booked_at, before=before, after=after)
+        start_at = self._clock.ours(claim.booked_at + claim.start_in)
+        # The lease is counted from before the claim: whatever the clocks do, it ends no later than it does.
+        return Held(claim, start_at=start_at, stop_at=before + claim.stop_in)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not through a drain."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,95 @@
+"""Heartbeats: every process says every few seconds that it is there, in a row of its own.
+
+For people: nothing decides by it. A process that dies leaves its row, and its age tells; one that stops takes it along.
+"""
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.db import Database
+from shared.errors import UnavailableError
+
+log = structlog.get_logger()
+
+EVERY = 5.0
+"""Seconds between beats: a dead process is seen after three; a hundred processes write 20 rows a second."""
+
+BEAT = text("""
+    insert into heartbeat as known (instance, service, version, host, started_at, every, in_flight, rate)
+    values (:instance, :service, :version, :host, :started_at, :every, :in_flight, :rate)
+    on conflict (instance) do update
+       set seen_at = clock_timestamp(), in_flight = excluded.in_flight, rate = excluded.rate
+""")
+LEAVE = text("delete from heartbeat where instance = :instance")
+
+
+class Heartbeat:
+    """A loop for `lifecycle`: `in_flight` counts what is in hand, `done` what was done since the start."""
+
+    def __init__(
+        self,
+        database: Database,
+        service: str,
+        *,
+        in_flight: Callable[[], int],
+        done: Callable[[], float],
+        every: float = EVERY,
+    ) -> None:
+        self._database = database
+        self._in_flight = in_flight
+        self._done = done
+        self._every = every
+        host = socket.gethostname()
+        self._who = {
+            "instance": f"{service}:{host}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            "service": service,
+            "version": version(),
+            "host": host,
+            "started_at": datetime.now(UTC),
+            "every": every,
+        }
+        self._last = (time.monotonic(), 0.0)
+
+    async def run(self) -> None:
+        """Beat for ever; what cannot be said now is said with the next beat."""
+        while True:
+            try:
+                await self.beat()
+            except (UnavailableError, SQLAlchemyError) as error:
+                log.warning("heartbeat.missed", error=str(error))
+            await asyncio.sleep(self._every)
+
+    async def beat(self) -> None:
+        """Say once how things are."""
+        now, done = time.monotonic(), self._done()
+        before, had = self._last
+        rate = (done - had) / (now - before) if now > before else 0.0
+        self._last = (now, done)
+        async with self._database.write() as tx:
+            await tx.run(BEAT, {**self._who, "in_flight": self._in_flight(), "rate": round(max(0.0, rate), 1)})
+
+    async def stop(self) -> None:
+        """Take the row away: this process has ended in order."""
+        try:
+            async with asyncio.timeout(1), self._database.write() as tx:
+                await tx.run(LEAVE, {"instance": self._who["instance"]})
+        except (UnavailableError, SQLAlchemyError, TimeoutError) as error:
+            log.warning("heartbeat.left_behind", error=str(error))
+
+
+def version() -> str:
+    """The installed version, or `source` for a checkout that is not installed."""
+    try:
+        return metadata.version("carillon")
+    except metadata.PackageNotFoundError:
+        return "source"

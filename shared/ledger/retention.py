@@ -1,0 +1,91 @@
+"""What is kept for how long, and its deletion in steps that nobody notices.
+
+A campaign's row and its counters stay for ever: a kilobyte that says what became of it. Its ledger, which knows every
+device (8 MB a million), goes after a settable time; from then on `ledger_deleted_at` says so.
+"""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import text
+
+from shared.db import Writer
+
+STEP = 200
+"""Batches deleted in a transaction: 1 MB, some 20 ms of PostgreSQL."""
+ROWS = 5000
+"""Rows of the other tables deleted in a transaction: as long as that."""
+
+
+class Retention(BaseSettings):
+    """Days, from CARILLON_RETENTION_*."""
+
+    model_config = SettingsConfigDict(env_prefix="CARILLON_RETENTION_", extra="ignore", frozen=True)
+
+    campaigns: float = Field(90.0, gt=0, description="Days that an ended campaign's batches and devices are kept")
+    events: float = Field(30.0, gt=0, description="Days that an ended campaign's events are kept")
+    audit: float = Field(400.0, gt=0, description="Days that an entry of the audit log is kept")
+    interval: float = Field(60.0, gt=0, description="Seconds between looks for what may be deleted")
+
+
+# A follow-up reads its parent's batches until it is planned.
+OLD_LEDGER = text("""
+    select c.id from campaign c
+     where c.status in ('completed', 'cancelled', 'failed') and c.ledger_deleted_at is null
+       and c.completed_at < now() - make_interval(secs => :age)
+       and not exists (select from campaign f where f.parent_id = c.id and f.planned_at is null
+                          and f.status not in ('completed', 'cancelled', 'failed'))
+     order by c.completed_at limit 1 for no key update skip locked
+""")
+DELETE_BATCHES = text("""
+    delete from campaign_batch where campaign_id = :id and batch_no = any(
+        array(select batch_no from campaign_batch where campaign_id = :id order by batch_no limit :step))
+""")
+DELETE_REST = (
+    text("delete from campaign_event where campaign_id = :id"),
+    text("delete from campaign_plan where campaign_id = :id"),
+    text("delete from campaign_pace where campaign_id = :id"),
+)
+LEDGER_DELETED = text("update campaign set ledger_deleted_at = now() where id = :id")
+
+EVENTS = text("""
+    delete from campaign_event where (campaign_id, campaign_seq) in (
+        select e.campaign_id, e.campaign_seq from campaign c join campaign_event e on e.campaign_id = c.id
+         where c.status in ('completed', 'cancelled', 'failed') and c.ledger_deleted_at is null
+           and c.completed_at < now() - make_interval(secs => :age) limit :rows)
+""")
+AUDIT = text("""
+    delete from audit_log where id in (
+        select id from audit_log where at < now() - make_interval(secs => :age) order by at limit :rows)
+""")
+IDEMPOTENCY = text("""
+    delete from idempotency where (key_id, key) in (
+        select key_id, key from idempotency where created_at < now() - make_interval(secs => :age)
+         order by created_at limit :rows for update skip locked)
+""")
+HEARTBEATS = text("delete from heartbeat where seen_at < now() - make_interval(secs => :age)")
+
+DAY = 86_400.0
+HOUR = 3600.0
+
+
+async def delete_old_ledger(tx: Writer, keep_for: Retention) -> int | None:
+    """Delete a step of the oldest ledger that is too old; returns its campaign, None when there is none (left)."""
+    row = await tx.first(OLD_LEDGER, {"age": keep_for.campaigns * DAY})
+    if row is None:
+        return None
+    if await tx.run(DELETE_BATCHES, {"id": row.id, "step": STEP}) < STEP:
+        for statement in DELETE_REST:
+            await tx.run(statement, {"id": row.id})
+        await tx.run(LEDGER_DELETED, {"id": row.id})
+    return int(row.id)
+
+
+async def delete_old_rows(tx: Writer, keep_for: Retention) -> bool:
+    """Delete a step of whatever else is too old; True when there may be more."""
+    steps = (
+        await tx.run(EVENTS, {"age": keep_for.events * DAY, "rows": ROWS}),
+        await tx.run(AUDIT, {"age": keep_for.audit * DAY, "rows": ROWS}),
+        await tx.run(IDEMPOTENCY, {"age": DAY, "rows": ROWS}),
+    )
+    await tx.run(HEARTBEATS, {"age": HOUR})
+    return max(steps) >= ROWS

@@ -1,0 +1,1 @@
+"""`shared` against a real PostgreSQL and a real RabbitMQ."""

@@ -1,0 +1,33 @@
+"""Connecting: bounded at the start, with a sentence that helps."""
+
+import pytest
+from yarl import URL
+
+from deploy.local.ports import free_port
+from shared.amqp import connection as connecting
+from shared.amqp.connection import connect
+from shared.errors import BrokerUnavailableError
+
+
+async def test_a_broker_that_is_not_there_is_given_up_with_what_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Address and variable are named, the password is not."""
+    monkeypatch.setattr(connecting, "RECONNECT_INTERVAL", 0.05)
+    url = f"amqp://carillon:secret@127.0.0.1:{free_port()}/vhost"
+    with pytest.raises(BrokerUnavailableError) as error:
+        await connect(url, name="test", timeout=0.3)
+    text = str(error.value)
+    assert "did not accept a connection at amqp://carillon@127.0.0.1" in text
+    assert "CARILLON_AMQP_URL" in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("wrong", ["password", "vhost"])
+async def test_a_wrong_password_or_vhost_is_given_up_too(
+    amqp_url: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It might be made right while we wait, so it is waited for as well."""
+    monkeypatch.setattr(connecting, "RECONNECT_INTERVAL", 0.05)
+    url = URL(amqp_url)
+    url = url.with_password("wrong") if wrong == "password" else url.with_path("/nowhere")
+    with pytest.raises(BrokerUnavailableError, match="CARILLON_AMQP_URL is right"):
+        await connect(str(url), name="test", timeout=0.3)

@@ -1,0 +1,1 @@
+"""Unit tests of `shared`: pure decisions, no sockets."""

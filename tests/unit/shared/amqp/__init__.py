@@ -1,0 +1,1 @@
+"""The broker client's pure parts."""

@@ -1,0 +1,67 @@
+"""A delivery in our hands."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import aio_pika
+import pytest
+
+from shared.amqp.subscription import Subscription
+from tests.unit.shared.amqp.fake_message import FakeMessage, deliver
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractRobustConnection, AbstractRobustQueue
+
+
+@pytest.mark.parametrize("multiple", [True, False])
+async def test_an_ack_covers_what_it_is_told_to(multiple: bool) -> None:
+    """One, or all before it on its channel."""
+    message = FakeMessage(b"", None)
+    await deliver(message).ack(multiple=multiple)
+    assert message.done == [("ack", multiple)]
+
+
+@pytest.mark.parametrize(
+    "fault", [aio_pika.exceptions.ChannelInvalidStateError("closed"), RuntimeError("closed"), OSError("cut")]
+)
+async def test_an_ack_on_a_dead_channel_goes_nowhere(fault: Exception) -> None:
+    """The broker has the message again already; the handler was idempotent."""
+    message = FakeMessage(b"", None, fault)
+    await deliver(message).ack()
+    assert message.done == []
+
+
+def test_a_delivery_is_stale_once_its_channel_is_gone() -> None:
+    """Nobody should start on it."""
+    message = FakeMessage(b"", None)
+    delivery = deliver(message)
+    assert not delivery.stale
+    channel = delivery.channel
+    message.is_closed = True
+    assert delivery.stale
+    assert delivery.channel is channel
+
+
+class FakeQueue:
+    """Answers a cancel while its last delivery is still on its way, as aio-pika does: a task that starts a task."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def cancel(self, _tag: str, **_: float) -> None:
+        """Answer at once."""
+        self._tasks.add(asyncio.create_task(self._deliver()))
+
+    async def _deliver(self) -> None:
+        message = cast("aio_pika.abc.AbstractIncomingMessage", FakeMessage(b"", None))
+        self._tasks.add(asyncio.create_task(self._subscription._take(message)))
+
+
+async def test_a_delivery_that_came_before_the_end_of_the_consumer_is_ours() -> None:
+    """A drain that looked too early would leave it to the broker, which would deliver it again."""
+    subscription = Subscription(cast("AbstractRobustConnection", None), "a queue", prefetch=1)
+    subscription._queue = cast("AbstractRobustQueue", FakeQueue(subscription))
+    subscription._tag = "a tag"
+    await subscription.stop_taking()
+    assert subscription.deliveries.qsize() == 1

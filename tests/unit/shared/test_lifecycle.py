@@ -1,0 +1,139 @@
+"""Start, run, stop, in order."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NoReturn, Self
+
+import pytest
+from pydantic import PostgresDsn, SecretStr
+
+from shared import lifecycle
+from shared.config import Settings
+from shared.errors import ConfigurationError
+from shared.lifecycle import Loops
+
+
+class Given(Settings):
+    """Settings that need no environment."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """Give what was given."""
+        return cls(database_url=PostgresDsn("postgresql://host/db"), amqp_url=SecretStr("amqp://host"))
+
+
+class Recorder:
+    """A service that writes down what happens to it."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.started = asyncio.Event()
+
+    async def work(self) -> None:
+        """Work until cancelled."""
+        self.started.set()
+        try:
+            await asyncio.Future()
+        finally:
+            self.seen.append("work cancelled")
+
+    async def die(self) -> NoReturn:
+        """End with an error."""
+        raise ValueError("broken")
+
+    async def end(self) -> None:
+        """End without one, which a loop should not."""
+
+    @asynccontextmanager
+    async def service(self, **loops: Coroutine[Any, Any, None]) -> AsyncGenerator[Loops]:
+        """Open, and drain on exit while the loops still run."""
+        self.seen.append("opened")
+        yield loops
+        self.seen.append("drained")
+
+
+@asynccontextmanager
+async def misconfigured() -> AsyncGenerator[Loops]:
+    """Fail to open."""
+    raise ConfigurationError("CARILLON_AMQP_URL is not set")
+    yield {}
+
+
+def exit_code(build: Callable[[Settings], AbstractAsyncContextManager[Loops]]) -> object:
+    """Run a service as a process would; what it exits with."""
+    with pytest.raises(SystemExit) as end:
+        lifecycle.run("test", Given, build)
+    return end.value.code
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the test run's own logging."""
+    monkeypatch.setattr(lifecycle, "configure_logs", lambda _name, _level: None)
+
+
+async def test_a_stop_drains_the_service_while_its_loops_still_run() -> None:
+    """Then they are cancelled: what they wait for will not come any more."""
+    recorder, stop = Recorder(), asyncio.Event()
+    serving = asyncio.create_task(
+        lifecycle._serve(lambda: recorder.service(work=recorder.work()), stop, asyncio.Event())
+    )
+    await recorder.started.wait()
+    stop.set()
+    assert await serving
+    assert recorder.seen == ["opened", "drained", "work cancelled"]
+
+
+@pytest.mark.parametrize("fate", ["die", "end"])
+async def test_a_loop_that_dies_or_ends_stops_the_process(fate: str) -> None:
+    """In order, but not cleanly: somebody must notice."""
+    recorder = Recorder()
+    loops = {"work": recorder.work(), "side": getattr(recorder, fate)()}
+    assert not await lifecycle._serve(lambda: recorder.service(**loops), asyncio.Event(), asyncio.Event())
+    assert recorder.seen == ["opened", "drained", "work cancelled"]
+
+
+async def test_a_service_that_cannot_open_runs_no_loop() -> None:
+    """Its error is the process's."""
+    ready = asyncio.Event()
+    with pytest.raises(ConfigurationError):
+        await lifecycle._serve(misconfigured, asyncio.Event(), ready)
+    assert not ready.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_ends_the_process_with_code_0(number: signal.Signals) -> None:
+    """Sent to ourselves from within."""
+    recorder = Recorder()
+
+    async def signal_then_wait() -> None:
+        signal.raise_signal(number)
+        await recorder.work()
+
+    assert exit_code(lambda _: recorder.service(work=signal_then_wait())) == 0
+    assert recorder.seen == ["opened", "drained", "work cancelled"]
+
+
+def test_a_signal_while_the_service_opens_ends_it_at_once_with_code_0() -> None:
+    """It may be waiting for a broker that is away; there is nothing to drain."""
+
+    @asynccontextmanager
+    async def waiting(_: Settings) -> AsyncGenerator[Loops]:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Future()
+        yield {}
+
+    assert exit_code(waiting) == 0
+
+
+def test_trouble_on_purpose_ends_the_process_with_its_sentence() -> None:
+    """No stack trace: the sentence says what to do."""
+    assert exit_code(lambda _: misconfigured()) == "CARILLON_AMQP_URL is not set"
+
+
+def test_a_dead_loop_ends_the_process_with_code_1() -> None:
+    """A supervisor starts it again."""
+    recorder = Recorder()
+    assert exit_code(lambda _: recorder.service(side=recorder.die())) == 1
