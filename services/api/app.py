@@ -11,15 +11,22 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from services.api import store, web
+from services.api.access.keys import Keys
+from services.api.access.limits import Limits
+from services.api.audiences.cleaning import Cleaning
+from services.api.middleware import traffic
 from services.api.resources import Resources
+from services.api.results.tail import Tail
+from services.api.running.broker_view import BrokerView
+from services.api.running.dead_letter_desk import DeadLetterDesk
 from services.api.security import digest
 from services.api.settings import ApiSettings
 from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher
 from shared.db import Database
 from shared.errors import UnavailableError
+from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
-from shared.observability import metrics
 from shared.observability.listening import Listener
 from shared.observability.probes import Check
 from shared.outbox import Relay
@@ -46,16 +53,25 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         connection = await stack.enter_async_context(
             await connect(settings.amqp_url.get_secret_value(), name="api publish", timeout=settings.start_timeout)
         )
+        # A connection of its own: an alarm of the broker blocks the one that publishes, and looking must go on.
+        looking = await stack.enter_async_context(
+            await connect(settings.amqp_url.get_secret_value(), name="api look", timeout=settings.start_timeout)
+        )
         publisher = Publisher(connection)
         await publisher.open(COMMANDS, EVENTS)
+        keys = Keys(database, digest(settings.operator_key.get_secret_value()))
         commands = Relay(database, publisher, "command")
         events = Relay(database, publisher, "event")
+        tail = Tail(database, most=settings.event_streams)
         draining = asyncio.Event()
         resources = Resources(
             database=database,
             commands=commands,
             events=events,
-            operator_digest=digest(settings.operator_key.get_secret_value()),
+            keys=keys,
+            limits=Limits(settings.rate_limit),
+            broker=BrokerView(looking),
+            dead_letters=DeadLetterDesk(looking, connection),
             import_gate=asyncio.Semaphore(settings.import_writers),
             checks={
                 "process": _draining_check(draining),
@@ -63,8 +79,12 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
                 "broker": _broker_check(connection),
                 "commands": _commands_check(database),
             },
+            tail=tail,
+            ramp=settings.ledger_ramp,
+            retry_patience=settings.ledger_retry,
             draining=draining,
         )
+        heartbeat = Heartbeat(database, "api", in_flight=traffic.in_flight, done=traffic.done)
         listener = Listener(
             web.build(resources),
             host=settings.http_host,
@@ -75,13 +95,21 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         # What lives by now lives to the end: collections during an import need not look at it again.
         gc.freeze()
         log.info("http.listening", host=settings.http_host, port=listener.port)
-        yield {"http": listener.run(), "relay commands": commands.run(), "relay events": events.run()}
+        yield {
+            "http": listener.run(),
+            "relay commands": commands.run(),
+            "relay events": events.run(),
+            "keys": keys.run(),
+            "cleaning": Cleaning(database).run(),
+            "tail": tail.run(),
+            "heartbeat": heartbeat.run(),
+        }
         began = time.monotonic()
         draining.set()
+        tail.end()
         await listener.drain()
         left = max(FLUSH, settings.drain_timeout - (time.monotonic() - began))
-        await asyncio.gather(commands.flush(left), events.flush(left))
-        metrics.DRAIN_SECONDS.set(time.monotonic() - began)
+        await asyncio.gather(commands.flush(left), events.flush(left), keys.flush(), heartbeat.stop())
 
 
 def _draining_check(draining: asyncio.Event) -> Check:

@@ -1,29 +1,36 @@
-"""`/v1/campaigns`: create, read, send, pause, resume, cancel, follow."""
+"""`/v1/campaigns`: create, read, send, pause, resume, cancel, follow. What else can be done to one is in `steering`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel
 
 from services.api import schemas, stats, store
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.access.audit import audit
+from services.api.audiences.checking import check_audience
+from services.api.audiences.shapes import Users
+from services.api.content_type import is_json
+from services.api.etags import set_etag
 from services.api.problems import (
     INTERNAL,
     INVALID,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
+    STOPPED,
     TOO_LARGE,
     UNAUTHORIZED,
     UNAVAILABLE,
     WRONG_STATE,
-    ProblemError,
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Operator
-from shared.db import Reader, Writer
+from services.api.security import Operator, Viewer
+from services.api.steering.paths import CampaignId
+from services.api.steering.states import found, refuse
+from services.api.steering.written import version
+from shared.db import Writer
 from shared.ledger import campaigns as ledger
 from shared.topology import Lane
 
@@ -31,16 +38,8 @@ router = APIRouter(
     prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
 )
 
-CampaignId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The campaign's number")]
 Transition = Callable[[Writer, int], Awaitable[ledger.Changed | None]]
 
-POSSIBLE = {
-    "draft": ("send", "cancel"),
-    "scheduled": ("send", "cancel"),
-    "sending": ("pause", "cancel"),
-    "paused": ("resume", "cancel"),
-}
-"""What may be done in each state; nothing in the others."""
 MAX_ACTIVE = 500
 """Campaigns under way that are listed: more than the planner could take turns with."""
 
@@ -51,21 +50,7 @@ class Active(BaseModel):
     items: list[stats.Progress]
 
 
-class Listing(BaseModel):
-    """A page of campaigns, the newest first."""
-
-    items: list[stats.Progress]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last")
-
-
-async def is_json(request: Request) -> None:
-    """Refuse a body that does not say that it is JSON."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise ProblemError(MEDIA, f"Send the header `Content-Type: application/json`, not {media or 'none'}.")
-
-
-@router.post("", status_code=201, dependencies=[Depends(is_json)], responses=documented(MALFORMED, TOO_LARGE, MEDIA))
+@router.post("", status_code=201, dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA))
 async def create_campaign(
     request: Request,
     response: Response,
@@ -85,57 +70,44 @@ async def create_campaign(
     Users without an active device are taken and told in `audience.unknown_users`.
     """
     async with resources(request).database.write() as tx:
+        await check_audience(tx, wanted.audience)
         campaign_id = await store.create_campaign(tx, wanted.row(operator.name))
         unknown = None
-        if isinstance(wanted.audience, schemas.Users):
+        if isinstance(wanted.audience, Users):
             unknown = await store.unknown_users(tx, wanted.audience.distinct())
-        created = schemas.Campaign.of(_found(await store.campaign(tx, campaign_id), campaign_id), unknown)
+        row = found(await store.campaign(tx, campaign_id), campaign_id)
+        created = schemas.Campaign.of(row, unknown)
+        await audit(tx, request, f"campaigns/{campaign_id}", after=wanted.model_dump(mode="json", exclude_none=True))
     response.headers["Location"] = f"/v1/campaigns/{campaign_id}"
+    set_etag(response, version(row))
     return created
 
 
-@router.get("")
-async def list_campaigns(
-    request: Request,
-    _: Operator,
-    status: schemas.Status | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
-) -> Listing:
-    """List campaigns, the newest first."""
-    before = decode_cursor(cursor).before if cursor else 2**63 - 1
-    async with resources(request).database.read() as tx:
-        rows = await store.page(tx, before=before, status=status, limit=limit + 1)
-    items = [stats.Progress.of(row) for row in rows[:limit]]
-    return Listing(
-        items=items,
-        next_cursor=encode_cursor(Cursor(items[-1].campaign_id)) if len(rows) > limit else None,
-    )
-
-
 @router.get("/active")
-async def list_active(request: Request, _: Operator) -> Active:
+async def list_active(request: Request, _: Viewer) -> Active:
     """List the campaigns that are sending, paused or being cancelled."""
     async with resources(request).database.read() as tx:
         return Active(items=[stats.Progress.of(row) for row in await store.active(tx, MAX_ACTIVE)])
 
 
 @router.get("/{campaign_id}", responses=documented(NO_CAMPAIGN))
-async def get_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Campaign:
+async def get_campaign(request: Request, response: Response, _: Viewer, campaign_id: CampaignId) -> schemas.Campaign:
     """Read a campaign as it was created, and where it is."""
     async with resources(request).database.read() as tx:
-        return schemas.Campaign.of(_found(await store.campaign(tx, campaign_id), campaign_id))
+        row = found(await store.campaign(tx, campaign_id), campaign_id)
+    set_etag(response, version(row))
+    return schemas.Campaign.of(row)
 
 
 @router.get("/{campaign_id}/stats", responses=documented(NO_CAMPAIGN))
-async def get_stats(request: Request, _: Operator, campaign_id: CampaignId) -> stats.Stats:
+async def get_stats(request: Request, _: Viewer, campaign_id: CampaignId) -> stats.Stats:
     """Read how far a campaign is: one row of the ledger, so ask as often as you like."""
     async with resources(request).database.read() as tx:
-        row = _found(await store.stats(tx, campaign_id), campaign_id)
+        row = found(await store.stats(tx, campaign_id), campaign_id)
         return stats.Stats.with_errors(row, await store.errors(tx, campaign_id))
 
 
-@router.post("/{campaign_id}/send", status_code=202, responses=documented(NO_CAMPAIGN, WRONG_STATE))
+@router.post("/{campaign_id}/send", status_code=202, responses=documented(NO_CAMPAIGN, WRONG_STATE, STOPPED))
 async def send_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Changed:
     """Start a campaign, once. The answer comes when that is committed; planning and sending follow."""
     return await _change(request, campaign_id, "send", ledger.send)
@@ -160,14 +132,20 @@ async def cancel_campaign(request: Request, _: Operator, campaign_id: CampaignId
 
 
 async def _change(request: Request, campaign_id: int, verb: str, transition: Transition) -> schemas.Changed:
-    found = resources(request)
+    at_hand = resources(request)
 
     async def work(tx: Writer) -> ledger.Changed:
+        before = await ledger.status(tx, campaign_id)
         changed = await transition(tx, campaign_id)
-        return changed if changed is not None else await _refuse(tx, campaign_id, verb)
+        if changed is None:
+            await refuse(tx, campaign_id, verb)
+        await audit(
+            tx, request, f"campaigns/{campaign_id}", before={"status": before}, after={"status": changed.status}
+        )
+        return changed
 
-    changed = await found.database.again(work)
-    found.ring()
+    changed = await at_hand.database.again(work)
+    at_hand.ring()
     return schemas.Changed(
         id=changed.id,
         status=changed.status,
@@ -175,23 +153,3 @@ async def _change(request: Request, campaign_id: int, verb: str, transition: Tra
         queue=Lane(changed.priority).queue,
         deadline=changed.deadline,
     )
-
-
-async def _refuse(tx: Reader, campaign_id: int, verb: str) -> Any:
-    """Say why the ledger did not do it."""
-    state = _found(await ledger.status(tx, campaign_id), campaign_id)
-    possible = POSSIBLE.get(state, ())
-    raise ProblemError(
-        WRONG_STATE,
-        f"Campaign {campaign_id} is {state}. To {verb} one, it has to be "
-        f"{' or '.join(name for name, verbs in POSSIBLE.items() if verb in verbs)}. "
-        f"Possible now: {', '.join(possible) or 'nothing but reading'}.",
-        state=state,
-        possible=list(possible),
-    )
-
-
-def _found(row: Any, campaign_id: int) -> Any:
-    if row is None:
-        raise ProblemError(NO_CAMPAIGN, f"There is no campaign {campaign_id}. GET /v1/campaigns lists them.")
-    return row

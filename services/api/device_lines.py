@@ -1,12 +1,19 @@
-"""A line of an import to a row of the registry: pure, and the hot path of an import (4 µs a line)."""
+"""A line of an import to a row of the registry: pure, and the hot path of an import (4 µs a line).
 
+Most lines say who, where and nothing else: they are tried first, against the shape that is quickest. A line that also
+tells what is known of the device costs 10 µs more.
+"""
+
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from shared.contracts.targets import target_hash
+from shared.contracts.traits import AppVersion, Attributes, Locale, Moment, TimeZone, version_order
 
 MAX_LINE = 8192
 """Bytes: a target has some 200, a user id up to 256; the rest is room for what later versions register."""
@@ -14,6 +21,8 @@ MAX_SKIPPED = 1_048_576
 """Bytes of one overlong line that are read past; beyond, the body is no NDJSON and reading on would be for nothing."""
 
 UserId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+TargetValue = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[\x21-\x7e]+$")]
+ProjectName = Annotated[str, Field(max_length=63)]
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -23,7 +32,7 @@ class Target:
     """Where FCM finds the device: a registration token, or an installation id."""
 
     kind: Literal["token", "fid"]
-    value: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[\x21-\x7e]+$")]
+    value: TargetValue
 
 
 @with_config(STRICT)
@@ -34,14 +43,38 @@ class DeviceLine:
     user_id: UserId
     platform: Literal["android", "ios", "web"]
     target: Target
-    project: Annotated[str, Field(max_length=63)] = "default"
+    project: ProjectName = "default"
+
+
+@with_config(STRICT)
+@dataclass(slots=True)
+class KnownDeviceLine(DeviceLine):
+    """One line of an import, with what is known of the device; what is absent or null stays as it is."""
+
+    locale: Locale | None = None
+    time_zone: TimeZone | None = None
+    app_version: AppVersion | None = None
+    last_seen: Moment | None = None
+    attributes: Attributes | None = None
 
 
 LINE = TypeAdapter(DeviceLine)
+KNOWN_LINE = TypeAdapter(KnownDeviceLine)
+
+
+class Known(NamedTuple):
+    """What the registry keeps of a device beside its target; None leaves it as it is, no attributes are `{}`."""
+
+    locale: str | None
+    time_zone: str | None
+    app_version: str | None
+    app_version_order: bytes | None
+    last_seen: datetime | None
+    attributes: str | None
 
 
 class DeviceRow(NamedTuple):
-    """What the registry keeps of a device."""
+    """What the registry keeps of a device; `known` None: the line says nothing more."""
 
     hash: bytes
     user_id: str
@@ -49,6 +82,7 @@ class DeviceRow(NamedTuple):
     kind: str
     target: str
     project: str
+    known: Known | None = None
 
 
 class OverlongLineError(Exception):
@@ -88,8 +122,8 @@ def parse_line(line: bytes, projects: Collection[str]) -> DeviceRow | str:
         return f"longer than {MAX_LINE} bytes"
     try:
         device = LINE.validate_json(line)
-    except ValidationError as error:
-        return _problem(error)
+    except ValidationError:
+        return _parse_known(line, projects)
     if device.project not in projects:
         return f"project: there is no project '{device.project}'"
     target = device.target
@@ -103,7 +137,39 @@ def parse_line(line: bytes, projects: Collection[str]) -> DeviceRow | str:
     )
 
 
-def _problem(error: ValidationError) -> str:
+def _parse_known(line: bytes, projects: Collection[str]) -> DeviceRow | str:
+    try:
+        device = KNOWN_LINE.validate_json(line)
+    except ValidationError as error:
+        return line_problem(error)
+    return known_row(device, projects)
+
+
+def known_row(device: KnownDeviceLine, projects: Collection[str]) -> DeviceRow | str:
+    """The row of a device with all that is known of it."""
+    if device.project not in projects:
+        return f"project: there is no project '{device.project}'"
+    target, version = device.target, device.app_version
+    return DeviceRow(
+        target_hash(target.kind, target.value),
+        device.user_id,
+        device.platform,
+        target.kind,
+        target.value,
+        device.project,
+        Known(
+            device.locale,
+            device.time_zone,
+            version,
+            None if version is None else version_order(version),
+            device.last_seen,
+            None if device.attributes is None else json.dumps(device.attributes, ensure_ascii=False),
+        ),
+    )
+
+
+def line_problem(error: ValidationError) -> str:
+    """What is wrong with a line, in a sentence."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(_said(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in faults[:3])
 

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 
 from services.api import store
-from services.api.device_lines import LINE, MAX_LINE, DeviceRow
+from services.api.access.audit import describe
+from services.api.content_type import NDJSON, streamed_media
+from services.api.device_lines import KNOWN_LINE, MAX_LINE, DeviceRow
 from services.api.importing import Import, Imported
 from services.api.problems import (
     INTERNAL,
@@ -21,7 +23,7 @@ from services.api.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Operator
+from services.api.security import Ingest
 from shared.db import Writer
 
 log = structlog.get_logger()
@@ -29,10 +31,10 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=documented(UNAUTHORIZED, INTERNAL))
 
 BULK = "/v1/devices/bulk"
-NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 EXAMPLE = (
     '{"user_id":"user-1","platform":"android","target":{"kind":"token","value":"eXo2:APA91bF"}}\n'
-    '{"user_id":"user-2","platform":"ios","target":{"kind":"fid","value":"cT0k1d"},"project":"default"}\n'
+    '{"user_id":"user-2","platform":"ios","target":{"kind":"fid","value":"cT0k1d"},"project":"default",'
+    '"locale":"ko-KR","app_version":"3.12.0","attributes":{"plan":"pro"}}\n'
 )
 
 
@@ -45,31 +47,25 @@ EXAMPLE = (
             "description": "One device a line.",
             "content": {
                 NDJSON[0]: {
-                    "schema": {"type": "string", "description": "Lines, each of them:", "x-line": LINE.json_schema()},
+                    "schema": {"type": "string", "description": "Lines, each:", "x-line": KNOWN_LINE.json_schema()},
                     "example": EXAMPLE,
                 }
             },
         }
     },
 )
-async def register_devices(request: Request, _: Operator) -> Imported:
+async def register_devices(request: Request, _: Ingest) -> Imported:
     """Register devices from a stream of lines, a JSON object each, of any length in flat memory.
 
-    A target that is known moves to the line's user, platform and project and becomes active again; of several lines
-    with one target the last counts. A line that cannot be taken is told in `errors` and the others are registered; when
-    none could be, the answer is 422 `nothing-registered`. A body without lines registers nothing and is no error.
+    A target that is known moves to the line's user, platform and project and becomes active again; what a line does not
+    say of locale, time zone, version, attributes or last_seen stays. Of several lines with one target the last counts.
+    A line that cannot be taken is told in `errors` and the others are registered; when none could be, the answer is 422
+    `nothing-registered`. A body without lines registers nothing and is no error.
 
     Every few thousand lines are committed together. Whoever hangs up or is cut off leaves what was committed, and
     sends the whole body again: registering what is registered changes nothing.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in NDJSON:
-        raise ProblemError(
-            MEDIA,
-            f"Send one JSON object a line with `Content-Type: {NDJSON[0]}`, not {media or 'none'}.",
-        )
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError(MEDIA, "Send the lines as they are: no Content-Encoding is taken here.")
+    streamed_media(request, *NDJSON)
     found = resources(request)
     async with found.database.read() as tx:
         projects = await store.projects(tx)
@@ -87,6 +83,7 @@ async def register_devices(request: Request, _: Operator) -> Imported:
     except ClientDisconnect:
         log.warning("import.client_left", received=job.tally.received, registered=job.tally.registered)
         raise ProblemError(INTERRUPTED, "The client left.") from None
+    describe(request, "devices/bulk", imported.model_dump(exclude={"errors"}))
     log.info("import.done", received=imported.received, registered=imported.registered, rejected=imported.rejected)
     if imported.rejected and not imported.registered:
         raise ProblemError(

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from services.api.problems import (
     INTERNAL,
@@ -29,6 +30,11 @@ log = structlog.get_logger()
 MAX_FAULTS = 50
 """Faults listed in one answer: enough to repair a body, however many it has."""
 BY_STATUS: Mapping[int, Kind] = {400: MALFORMED, 404: NO_ROUTE, 405: METHOD, 413: TOO_LARGE}
+AWAY = (UnavailableError, PoolTimeoutError)
+"""PostgreSQL or the broker cannot be reached, or has no connection left for us."""
+
+ABSENT = object()
+"""What is at a place that a document does not have; null is something."""
 
 _SAID = {
     "missing": "this is required",
@@ -59,21 +65,32 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 
 async def _on_unavailable(_request: Request, error: Exception) -> Response:
+    return unavailable_problem(error)
+
+
+def unavailable_problem(error: Exception) -> Response:
+    """The answer while PostgreSQL or the broker is away."""
     log.warning("request.unavailable", error=f"{type(error).__name__}: {error}")
     return problem_response(
         UNAVAILABLE,
-        "PostgreSQL could not be reached or is too busy. A change may or may not have been made: read it, then repeat.",
+        "PostgreSQL or RabbitMQ could not be reached or is too busy. A change may or may not have been made: read it, "
+        "then repeat.",
     )
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
+    return http_problem(request.scope, error)
+
+
+def http_problem(scope: Scope, error: HTTPException) -> Response:
+    """The answer for what the framework refuses."""
     kind = BY_STATUS.get(error.status_code)
     if kind is None:
         return internal_problem(error)
     detail = {
-        NO_ROUTE: f"{request.url.path} is not an address of this API; /openapi.json lists them all.",
-        METHOD: f"{request.url.path} does not take {request.method}; the Allow header says what it takes.",
+        NO_ROUTE: f"{scope['path']} is not an address of this API; /openapi.json lists them all.",
+        METHOD: f"{scope['path']} does not take {scope['method']}; the Allow header says what it takes.",
         MALFORMED: "The body could not be read as JSON: it is cut short, nested too deeply, or not UTF-8.",
     }.get(kind, str(error.detail))
     return problem_response(kind, detail, headers=error.headers)
@@ -103,7 +120,11 @@ def as_fault(fault: Mapping[str, Any], body: object) -> dict[str, str]:
     said = {"detail": _said(fault), "code": str(fault["type"])}
     if place != "body":
         return {"parameter": ".".join(map(str, path)), **said}
-    return {"pointer": pointer(in_document(path, body)), **said}
+    found = in_document(path, body)
+    if path and fault["type"] != "missing" and not named.keys() & {"name", "key"}:
+        # The last part may be a union's tag, too; only of what is missing it is a member that is not there.
+        found = in_document([*path, ""], body)[:-1]
+    return {"pointer": pointer(found), **said}
 
 
 def in_document(path: Sequence[str | int], document: object) -> list[str | int]:
@@ -115,7 +136,7 @@ def in_document(path: Sequence[str | int], document: object) -> list[str | int]:
     found: list[str | int] = []
     for place, part in enumerate(path):
         inside = _inside(document, part)
-        if inside is None and place < len(path) - 1:
+        if inside is ABSENT and place < len(path) - 1:
             continue
         document = inside
         found.append(part)
@@ -124,10 +145,10 @@ def in_document(path: Sequence[str | int], document: object) -> list[str | int]:
 
 def _inside(document: object, part: str | int) -> object:
     if isinstance(document, dict):
-        return document.get(part)
+        return document.get(part, ABSENT)
     if isinstance(document, list) and isinstance(part, int) and part < len(document):
         return document[part]
-    return None
+    return ABSENT
 
 
 def pointer(path: Sequence[str | int]) -> str:

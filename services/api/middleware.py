@@ -1,6 +1,8 @@
 """What surrounds every request: its id, its log line, its metric, headers of safety, a limit to its body."""
 
+import re
 import time
+from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.api.faults import internal_problem
 from services.api.problems import TOO_LARGE, problem_response
 from services.api.request_id import HEADER, begin_request
-from shared.observability import metrics
+from shared.observability import metrics, traces
 
 log = structlog.get_logger()
 
@@ -20,8 +22,32 @@ SAFETY = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000",
 }
-"""Answers are data of one operator: never guessed at, framed, referred to or cached."""
+"""Answers are data of one operator: never guessed at, framed, referred to, cached or run; once over TLS, always."""
+PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+"""Pages that load scripts: the policy for data would leave them blank."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Requests of this process, for its heartbeat."""
+
+    now: int = 0
+    answered: int = 0
+
+    def in_flight(self) -> int:
+        """Requests that are being served."""
+        return self.now
+
+    def done(self) -> int:
+        """Requests answered since the start."""
+        return self.answered
+
+
+traffic = Traffic()
 
 
 class Surround:
@@ -38,6 +64,7 @@ class Surround:
         began = time.perf_counter()
         request_id = begin_request(Headers(scope=scope).get(HEADER))
         status = 0
+        traffic.now += 1
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -46,10 +73,14 @@ class Surround:
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
                 for name, value in SAFETY.items():
-                    headers.setdefault(name, value)
+                    if name != "Content-Security-Policy" or scope["path"] not in PAGES:
+                        headers.setdefault(name, value)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            traces.served(scope["method"], Headers(scope=scope).get(traces.MESSAGE_HEADER)) as span,
+        ):
             try:
                 await self._app(scope, receive, answer)
             except Exception as error:  # noqa: BLE001 - the last resort: the log has it, the client an answer
@@ -57,9 +88,14 @@ class Surround:
                 if not status:
                     await response(scope, receive, answer)
             finally:
+                traffic.now -= 1
+                traffic.answered += 1
                 seconds = time.perf_counter() - began
                 method = scope["method"] if scope["method"] in METHODS else "other"
-                metrics.HTTP_SECONDS.labels(method, route_template(scope), status).observe(seconds)
+                route = route_template(scope)
+                metrics.HTTP_SECONDS.labels(method, route, status).observe(seconds)
+                span.update_name(f"{method} {route}")
+                span.set_attributes({"http.route": route, "http.response.status_code": status})
                 log.info(
                     "request.answered",
                     method=method,
@@ -72,14 +108,14 @@ class Surround:
 class BodyLimit:
     """Refuses a body of more than `limit` bytes before it is in memory; routes that stream theirs are `exempt`."""
 
-    def __init__(self, app: ASGIApp, *, limit: int, exempt: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, exempt: re.Pattern[str]) -> None:
         self._app = app
         self._limit = limit
         self._exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in self._exempt:
+        if scope["type"] != "http" or self._exempt.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         detail = f"A body may have {self._limit:,} bytes here."

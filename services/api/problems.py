@@ -28,17 +28,40 @@ class Kind:
 
 
 MALFORMED = Kind("malformed-body", 400, "The body is not JSON")
-UNAUTHORIZED = Kind("unauthorized", 401, "The operator key is missing or wrong")
+UNAUTHORIZED = Kind("unauthorized", 401, "The key is missing, wrong, expired or revoked")
+FORBIDDEN = Kind("forbidden", 403, "The key's role may not do this")
 NO_ROUTE = Kind("no-such-route", 404, "There is nothing at this address")
 NO_CAMPAIGN = Kind("no-such-campaign", 404, "There is no such campaign")
+NO_DEVICE = Kind("no-such-device", 404, "There is no such device")
+NO_LIST = Kind("no-such-list", 404, "There is no such list")
+NO_SEGMENT = Kind("no-such-segment", 404, "There is no such segment")
+NO_SUPPRESSION = Kind("no-such-suppression", 404, "It is not on the suppression list")
+NO_IMPORT = Kind("no-such-import", 404, "There is no such import")
+NO_STOP = Kind("no-such-stop", 404, "There is no such stop in force")
+NO_KEY = Kind("no-such-key", 404, "There is no such key")
+NO_PROJECT = Kind("no-such-project", 404, "There is no such project")
+NO_DEAD_LETTER = Kind("no-such-dead-letter", 404, "There is no such dead letter")
 METHOD = Kind("method-not-allowed", 405, "This address does not take this method")
 WRONG_STATE = Kind("wrong-state", 409, "The campaign is not in a state for this")
+REPEATED = Kind("request-in-progress", 409, "A request with this Idempotency-Key is not finished")
+ANSWER_LOST = Kind("answer-lost", 409, "The request of this Idempotency-Key was done, but its answer is lost")
+STOPPED = Kind("everything-stopped", 409, "Everything is stopped")
+IN_USE = Kind("in-use", 409, "Campaigns need it")
+LIST_SEALED = Kind("list-sealed", 409, "A campaign was sent to the list: it takes nobody any more")
+IMPORT_BUSY = Kind("import-busy", 409, "The import is done, or another request is at it")
+NAME_TAKEN = Kind("name-taken", 409, "Another one has this name")
+CHANGED_MEANWHILE = Kind("precondition-failed", 412, "It is not what If-Match says any more")
 TOO_LARGE = Kind("too-large", 413, "The body, or a line of it, is too large")
 MEDIA = Kind("unsupported-media-type", 415, "The body is of a type that is not taken here")
 INVALID = Kind("invalid-request", 422, "The request is not valid")
 NOTHING_REGISTERED = Kind("nothing-registered", 422, "No line of the import could be registered")
+KEY_REUSED = Kind("idempotency-key-reused", 422, "This Idempotency-Key was used for another request")
+NO_PRECONDITION = Kind("precondition-required", 428, "Say in If-Match which version is to be changed")
+TOO_MANY = Kind("too-many-requests", 429, "The key has no requests left for now")
 INTERNAL = Kind("internal", 500, "Something is wrong on our side")
 UNAVAILABLE = Kind("unavailable", 503, "Try again in a moment")
+TOO_MANY_STREAMS = Kind("too-many-streams", 503, "This process serves as many event streams as it may")
+TOO_SLOW = Kind("estimate-too-slow", 503, "Counting took longer than it may")
 INTERRUPTED = Kind("import-interrupted", 503, "The import was cut short; what it has committed stays")
 
 RETRY_AFTER = 2
@@ -64,6 +87,13 @@ class Fault(BaseModel):
     parameter: str | None = Field(None, description="Which parameter of the path, the query or the headers")
 
 
+class BadLine(BaseModel):
+    """One line of a body that is wrong."""
+
+    line: int
+    problem: str
+
+
 class Problem(BaseModel):
     """RFC 9457. Kinds may add members: `errors`, `state` and `possible`, `received` and `registered`."""
 
@@ -72,7 +102,9 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What was wrong, where, and what to do")
     instance: str = Field(description="This request, as the logs name it")
-    errors: list[Fault] | None = Field(None, description="Of invalid requests: each thing that is wrong")
+    errors: list[Fault | BadLine] | None = Field(
+        None, description="Of invalid requests: each thing that is wrong. Of lines none of which was taken: the first"
+    )
 
 
 def problem_response(

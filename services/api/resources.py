@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from services.api.access.keys import Keys
+from services.api.access.limits import Limits
+from services.api.results.tail import Tail
+from services.api.running.broker_view import BrokerView
+from services.api.running.dead_letter_desk import DeadLetterDesk
 from shared.db import Database
 from shared.observability.probes import Check
 from shared.outbox import Relay
@@ -16,15 +21,23 @@ class Resources:
     """Everything a request may use.
 
     `import_gate` bounds the chunks of imports written at once: the pool always has connections left for requests
-    that must answer in milliseconds. `draining` is set when the process has been told to stop.
+    that must answer in milliseconds; `estimate_gate` likewise the audiences counted at once. `draining` is set when
+    the process has been told to stop.
     """
 
     database: Database
     commands: Relay
     events: Relay
-    operator_digest: bytes
+    keys: Keys
+    limits: Limits
+    broker: BrokerView
+    dead_letters: DeadLetterDesk
+    tail: Tail
     import_gate: asyncio.Semaphore
     checks: Mapping[str, Check]
+    estimate_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    ramp: float = 60.0
+    retry_patience: float = 300.0
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ring(self) -> None:

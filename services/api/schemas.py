@@ -7,19 +7,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.engine import Row
 
-from services.api.device_lines import UserId
+from services.api.audiences.shapes import EMPTY_READ, Audience, AudienceRead, UnknownUsers, as_stored
 from shared.contracts.content import PushContent
 from shared.contracts.messages import LaneName
-from shared.contracts.platforms import Shape
+from shared.contracts.numbers import WHOLE
 
-MAX_USERS = 10_000
-"""User ids in one call: about 400 kB; larger audiences are lists to upload, not calls."""
 FOUR_WEEKS = 2_419_200
 """Seconds: FCM keeps no message longer, and keeps it that long when nobody says otherwise. So do we."""
 UNKNOWN_SAMPLE = 10
 """Unknown users named in the answer; the rest is counted."""
 
 Delivery = Literal["at_least_once", "at_most_once"]
+Kind = Literal["campaign", "test", "dry_run"]
 Status = Literal["draft", "scheduled", "sending", "paused", "cancelling", "completed", "cancelled", "failed"]
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -47,10 +46,17 @@ EXAMPLE_READ: dict[str, JsonValue] = {
     "webpush": None,
     "analytics_label": None,
     "replace": True,
-    "audience": {"kind": "all", "user_count": None, "sample": None, "unknown_users": None},
+    "audience": {**EMPTY_READ, "kind": "all"},
     "delivery": "at_least_once",
     "max_attempts": 4,
     "rate": None,
+    "kind": "campaign",
+    "parent_id": None,
+    "revision": 0,
+    "scheduled_at": None,
+    "time_zone": None,
+    "stop_id": None,
+    "stopped": None,
     "created_by": "operator",
     "created_at": "2026-11-22T08:59:00Z",
     "started_at": None,
@@ -61,53 +67,32 @@ EXAMPLE_READ: dict[str, JsonValue] = {
 }
 
 
-class Everyone(Shape):
-    """Every active device."""
-
-    kind: Literal["all"]
-
-
-class Users(Shape):
-    """Every active device of some users; none is allowed, and completes at once."""
-
-    kind: Literal["users"]
-    user_ids: Annotated[list[UserId], Field(max_length=MAX_USERS)]
-
-    def distinct(self) -> list[str]:
-        """The ids, each once, in the order given."""
-        return list(dict.fromkeys(self.user_ids))
-
-
 class NewCampaign(PushContent):
     """A campaign to create: a push's content, for whom, and how."""
 
-    audience: Annotated[Everyone | Users, Field(discriminator="kind")]
-    ttl_seconds: int = Field(
+    audience: Audience
+    ttl_seconds: Annotated[int, Field(ge=0, le=FOUR_WEEKS, strict=True), WHOLE] = Field(
         FOUR_WEEKS,
-        ge=0,
-        le=FOUR_WEEKS,
-        strict=True,
         description="Seconds from the send until the push is worth nothing: not sent, or not shown, any more",
     )
     delivery: Delivery = Field(
         "at_least_once",
         description="Whether a push is repeated that FCM may have accepted without answering; if not, it is unknown",
     )
-    max_attempts: int = Field(4, ge=1, le=20, strict=True, description="Tries for a device, the first one included")
+    max_attempts: Annotated[int, Field(ge=1, le=20, strict=True), WHOLE] = Field(
+        4, description="Tries for a device, the first one included"
+    )
     rate: float | None = Field(
         None, gt=0, le=1_000_000, description="Devices a second at the most; null is the quota's"
     )
 
     def row(self, created_by: str) -> dict[str, Any]:
         """The values of its row in the ledger."""
-        audience: dict[str, Any] = {"kind": self.audience.kind}
-        if isinstance(self.audience, Users):
-            audience["user_ids"] = self.audience.distinct()
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(PushContent.model_fields))
         return {
             "title": self.title,
             "content": json.dumps(content, ensure_ascii=False),
-            "audience": json.dumps(audience, ensure_ascii=False),
+            "audience": json.dumps(as_stored(self.audience), ensure_ascii=False),
             "priority": self.priority,
             "ttl_seconds": self.ttl_seconds,
             "delivery": self.delivery,
@@ -115,22 +100,6 @@ class NewCampaign(PushContent):
             "rate": self.rate,
             "created_by": created_by,
         }
-
-
-class UnknownUsers(BaseModel):
-    """Users of an audience who have no active device now; they are not an error, they may have one when it is sent."""
-
-    count: int
-    sample: list[str] = Field(description="The first of them")
-
-
-class AudienceRead(BaseModel):
-    """For whom a campaign is."""
-
-    kind: Literal["all", "users"]
-    user_count: int | None = Field(None, description="Different users; null for everyone")
-    sample: list[str] | None = Field(None, description="The first ten of them")
-    unknown_users: UnknownUsers | None = Field(None, description="Only in the answer to the creation")
 
 
 class Campaign(BaseModel):
@@ -155,6 +124,15 @@ class Campaign(BaseModel):
     delivery: Delivery
     max_attempts: int
     rate: float | None
+    kind: Kind = Field(
+        description="A test goes to one user or device; a dry run asks FCM to validate and sends nothing"
+    )
+    parent_id: int | None = Field(description="The campaign that it was cloned from, follows up, tests or tries")
+    revision: int = Field(description="Changes of what was written so far; the ETag tells it too")
+    scheduled_at: datetime | None = Field(description="When it is going to be sent, or was, by its schedule")
+    time_zone: str | None = Field(description="The IANA zone that the schedule was given in")
+    stop_id: int | None = Field(description="The stop of everything that holds it; `POST /v1/resume-all` undoes it")
+    stopped: dict[str, str] | None = Field(description="FCM's answer when it refused the payload and sending stopped")
     created_by: str
     created_at: datetime
     started_at: datetime | None = Field(description="When it was sent")
@@ -167,15 +145,18 @@ class Campaign(BaseModel):
     def of(cls, row: Row[Any], unknown: list[str] | None = None) -> Self:
         """Read the ledger's row."""
         columns = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-        audience = AudienceRead(kind=row.audience_kind)
-        if row.audience_kind == "users":
-            audience.user_count = row.audience_size
-            audience.sample = row.audience_sample
+        audience = AudienceRead.of(row)
         if unknown is not None:
             audience.unknown_users = UnknownUsers(count=len(unknown), sample=unknown[:UNKNOWN_SAMPLE])
         values = {**columns, **row.content, "priority": row.priority}
         return cls.model_validate(
-            {**values, "audience": audience, "started_at": row.sent_at, "total_recipients": row.total}
+            {
+                **values,
+                "audience": audience,
+                "time_zone": row.schedule_zone,
+                "started_at": row.sent_at,
+                "total_recipients": row.total,
+            }
         )
 
 

@@ -29,6 +29,13 @@ class ApiSettings(Settings):
         1, ge=1, le=8, description="Chunks of imports written at once; more is quicker only with cores to spare"
     )
 
+    ledger_ramp: float = Field(60.0, ge=0, description="The senders' ramp, to tell a project's rate in force")
+    ledger_retry: float = Field(300.0, gt=0, description="The ledger's patience with retries, to tell when one is due")
+    event_streams: int = Field(100, ge=1, le=10_000, description="Server-sent event streams that one process serves")
+    rate_limit: float = Field(
+        500.0, gt=0, description="Requests a second of one key in this process, for keys without a rate of their own"
+    )
+
     @field_validator("operator_key")
     @classmethod
     def _is_a_secret(cls, key: SecretStr) -> SecretStr:

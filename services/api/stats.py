@@ -1,7 +1,7 @@
 """Progress of a campaign, from its counters: pure arithmetic over one row of the ledger."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -42,6 +42,9 @@ EXAMPLE: dict[str, JsonValue] = {
         "accepted": 40788,
     },
     "balanced": True,
+    "seal": "60000 = 40788 accepted + 412 unregistered + 18800 pending",
+    "rate": 4120.0,
+    "time_left_seconds": 14.3,
     "created_at": "2026-11-22T08:59:00Z",
     "started_at": "2026-11-22T09:00:00Z",
     "planned_at": None,
@@ -82,6 +85,11 @@ class Progress(BaseModel):
     not_planned: int = Field(description="Devices that a cancel came before: in no batch, in no count")
     outcomes: Outcomes
     balanced: bool = Field(description="The seal: the outcomes' sum is the audience")
+    seal: str = Field(description="The same in figures, for people")
+    rate: float | None = Field(description="Devices a second with an outcome, over the last 10 s or so, while sending")
+    time_left_seconds: float | None = Field(
+        description="Until the whole audience has an outcome at this rate; null when nothing moves"
+    )
     created_at: datetime
     started_at: datetime | None
     planned_at: datetime | None
@@ -136,7 +144,37 @@ def _progress(row: Row[Any]) -> dict[str, Any]:
         "planned_percent": floor_percent(row.planned_share),
         "outcomes": outcomes,
         "balanced": row.total == sum(outcomes.values()),
+        "seal": seal(row.total, outcomes),
+        **_pace(row),
     }
+
+
+def _pace(row: Row[Any]) -> dict[str, float | None]:
+    if row.status != "sending" or not row.lately or row.lately <= 0:
+        return {"rate": None, "time_left_seconds": None}
+    rate = max(0.0, row.settled_lately / row.lately)
+    return {"rate": round(rate, 1), "time_left_seconds": time_left(row.total, row.pending, row.planned_share, rate)}
+
+
+def time_left(total: int, pending: int, planned_share: float, rate: float) -> float | None:
+    """Seconds for what is pending and for what the share of the audience that is planned lets expect beside it.
+
+    >>> time_left(total=500, pending=100, planned_share=0.5, rate=60)
+    10.0
+    """
+    if rate <= 0 or planned_share <= 0:
+        return None
+    return round((pending + total / planned_share - total) / rate, 1)
+
+
+def seal(total: int, outcomes: Mapping[str, int]) -> str:
+    """The audience as the sum of its outcomes, the final ones first.
+
+    >>> seal(3, {"pending": 1, "skipped": 0, "accepted": 2})
+    '3 = 2 accepted + 1 pending'
+    """
+    parts = [f"{count} {name}" for name, count in list(outcomes.items())[::-1] if count]
+    return f"{total} = {' + '.join(parts) or '0'}"
 
 
 def percent(total: int, pending: int, planned_share: float) -> float:

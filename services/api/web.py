@@ -1,26 +1,42 @@
 """The web application: routers, what surrounds them, and its OpenAPI."""
 
-from typing import Any
+import re
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from services.api import campaigns, devices, system
+from services.api.access import audit_routes, key_routes
+from services.api.access.changes import Changes
+from services.api.access.gate import Gate
+from services.api.audiences import estimate_routes, list_routes, segment_routes, suppression_routes
 from services.api.faults import install_faults
+from services.api.imports import routes as imports
 from services.api.middleware import BodyLimit, Surround
-from services.api.problems import Problem
+from services.api.openapi import openapi
+from services.api.registry import device_routes, user_routes
 from services.api.resources import Resources
+from services.api.results import batches, events, export, failures, push_log
+from services.api.running import dead_letter_routes, lane_routes, project_routes, worker_routes
+from services.api.steering import editing, explain, following, forecast, listing, scheduling, stopping, trying
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: 10,000 user ids of the greatest length and a full payload fit."""
+STREAMS = re.compile(r"/v1/(devices/bulk|imports/\d+/lines|lists|lists/\d+/users)")
+"""Paths of bodies that are read as they come, of any length."""
 
 DESCRIPTION = """
 Carillon sends one push campaign to millions of devices through FCM, and can say afterwards, device by device, what
 happened.
 
-* Authenticate with `Authorization: Bearer <operator key>`; `/health/*` and `/metrics` need none.
+* Authenticate with `Authorization: Bearer <key>`: the operator key, or one of `POST /v1/keys` with a role of its own;
+  `/health/*` and `/metrics` need none.
 * Refusals are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; `type` is stable, `detail` is for people.
-* `X-Request-ID` is taken, or made, and given back; problems and logs carry it.
+* `X-Request-ID` is taken, or made, and given back; problems, logs, the audit log and messages carry it.
+* `Idempotency-Key` on any POST: the same request is answered again, not done again, for 24 hours; another request with
+  the same key is refused. Streamed bodies (NDJSON, CSV) are not compared and the header is ignored there: sending one
+  again changes nothing anyway.
+* `ETag` and `If-Match`: an update says which version it is of, and is refused when there is a newer one.
+* `RateLimit` tells how many requests the key has left in this process; beyond is 429 with `Retry-After`.
 * Lists are paged by `cursor`, opaque, and end with `next_cursor: null`.
 """
 
@@ -30,19 +46,25 @@ def build(resources: Resources) -> FastAPI:
     app = FastAPI(title="Carillon", version="1", description=DESCRIPTION, redoc_url=None, redirect_slashes=False)
     app.state.resources = resources
     app.include_router(campaigns.router)
-    app.include_router(devices.router)
+    for steering in (listing, explain, forecast, editing, scheduling, trying, following, stopping):
+        app.include_router(steering.router)
+    for results in (batches, failures, push_log, export, events):
+        app.include_router(results.router)
+    for registry in (devices, device_routes, user_routes, imports):
+        app.include_router(registry.router)
+    for audiences in (estimate_routes, segment_routes, list_routes, suppression_routes):
+        app.include_router(audiences.router)
+    app.include_router(lane_routes.router)
+    app.include_router(worker_routes.router)
+    app.include_router(project_routes.router)
+    app.include_router(dead_letter_routes.router)
+    app.include_router(key_routes.router)
+    app.include_router(audit_routes.router)
     app.include_router(system.router)
     install_faults(app)
-    app.add_middleware(BodyLimit, limit=MAX_BODY, exempt=frozenset({devices.BULK}))
+    app.add_middleware(Changes, database=resources.database)
+    app.add_middleware(Gate, keys=resources.keys, limits=resources.limits)
+    app.add_middleware(BodyLimit, limit=MAX_BODY, exempt=STREAMS)
     app.add_middleware(Surround)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -87,7 +87,7 @@ async def test_a_second_send_is_refused_with_the_state_and_what_is_possible(clie
     assert answer.status_code == 409
     problem = answer.json()
     assert problem["type"] == "urn:carillon:problem:wrong-state"
-    assert (problem["state"], problem["possible"]) == ("sending", ["pause", "cancel"])
+    assert (problem["state"], problem["possible"]) == ("sending", ["pause", "cancel", "steer"])
     assert "is sending" in problem["detail"]
 
 
@@ -119,7 +119,7 @@ async def test_a_draft_is_cancelled_for_good(client: httpx.AsyncClient) -> None:
     campaign_id = (await create(client))["id"]
     assert (await act(client, campaign_id, "cancel")).json()["status"] == "cancelled"
     refused = await act(client, campaign_id, "send")
-    assert refused.json()["possible"] == []
+    assert refused.json()["possible"] == ["follow-up"]
     stats = (await client.get(f"/v1/campaigns/{campaign_id}/stats")).json()
     assert (stats["progress"], stats["balanced"], stats["total_recipients"]) == (100.0, True, 0)
 

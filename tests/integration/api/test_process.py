@@ -67,7 +67,7 @@ async def test_the_process_becomes_ready_and_drains_on_sigterm(environment: dict
         ({"CARILLON_OPERATOR_KEY": "short"}, "CARILLON_OPERATOR_KEY"),
         ({"CARILLON_AMQP_URL": f"amqp://{LOOPBACK}:{free_port()}/"}, "RabbitMQ did not accept a connection"),
         ({"CARILLON_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/none"}, "PostgreSQL did not answer"),
-        ({"CARILLON_HTTP_HOST": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
+        ({"CARILLON_HTTP_HOST": "203.0.113.1"}, "listen on 203.0.113.1"),
     ],
 )
 async def test_what_is_wrong_at_the_start_is_said_in_a_sentence(

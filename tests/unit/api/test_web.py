@@ -4,20 +4,25 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.api import web
+from services.api.access.keys import Keys
+from services.api.access.limits import Limits
 from services.api.problems import MEDIA_TYPE, URN
 from services.api.resources import Resources
+from services.api.results.tail import Tail
+from services.api.running.broker_view import BrokerView
+from services.api.running.dead_letter_desk import DeadLetterDesk
 from services.api.schemas import EXAMPLE
 from services.api.security import digest
 from shared.amqp.publisher import Publisher
 from shared.db import Database, Reader, Writer
-from shared.errors import DatabaseUnavailableError
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError
 from shared.outbox import Relay
 
 KEY = "kT3-mVq9_xLw0ZbRe5"
@@ -51,6 +56,28 @@ class NoPublisher(Publisher):
         """Hold nothing."""
 
 
+class NoBroker(BrokerView):
+    """A broker that is away."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+
+    async def depth(self, queue: str) -> NoReturn:
+        """Fail."""
+        raise BrokerUnavailableError(f"{queue} cannot be asked")
+
+
+class NoLetters(DeadLetterDesk):
+    """Dead letters in a broker that is away."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+
+    async def look(self) -> NoReturn:
+        """Fail."""
+        raise BrokerUnavailableError("dead cannot be asked")
+
+
 @pytest.fixture
 def database() -> AwayDatabase:
     """PostgreSQL is away."""
@@ -64,7 +91,11 @@ def resources(database: AwayDatabase) -> Resources:
         database=database,
         commands=Relay(database, NoPublisher(), "command"),
         events=Relay(database, NoPublisher(), "event"),
-        operator_digest=digest(KEY),
+        keys=Keys(database, digest(KEY)),
+        limits=Limits(1e6),
+        broker=NoBroker(),
+        dead_letters=NoLetters(),
+        tail=Tail(database, most=1),
         import_gate=asyncio.Semaphore(1),
         checks={"database": database.check},
     )
@@ -105,7 +136,7 @@ async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient) -> Non
 
 async def test_a_wrong_method_is_a_problem_that_says_what_is_allowed(client: httpx.AsyncClient) -> None:
     """In the Allow header."""
-    answer = await client.delete("/v1/campaigns/active")
+    answer = await client.put("/v1/campaigns/active")
     problem(answer, 405, "method-not-allowed")
     assert "GET" in answer.headers["Allow"]
 

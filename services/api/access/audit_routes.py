@@ -1,0 +1,89 @@
+"""`/v1/audit`: every change, who made it, and what was before and after."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import text
+
+from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.problems import UNAUTHORIZED, documented
+from services.api.resources import resources
+from services.api.security import Admin, Role
+
+router = APIRouter(prefix="/v1/audit", tags=["keys"], responses=documented(UNAUTHORIZED))
+
+PAGE = text("""
+    select id, at, key_id, key_name, role, method, route, resource, request_id, before, after
+      from audit_log
+     where id < :before_id
+       and (cast(:resource as text) is null or resource = :resource)
+       and (cast(:key_id as bigint) is null or key_id = :key_id)
+       and (cast(:since as timestamptz) is null or at >= :since)
+       and (cast(:until as timestamptz) is null or at < :until)
+     order by id desc limit :limit
+""")
+
+EXAMPLE: dict[str, Any] = {
+    "id": 91,
+    "at": "2026-11-22T09:00:00Z",
+    "key_id": 3,
+    "key_name": "night shift",
+    "role": "operator",
+    "method": "POST",
+    "route": "/v1/campaigns/{campaign_id}/pause",
+    "resource": "campaigns/7",
+    "request_id": "4f1c",
+    "before": {"status": "sending"},
+    "after": {"status": "paused"},
+}
+
+
+class Entry(BaseModel):
+    """One change."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: int
+    at: datetime
+    key_id: int = Field(description="0 is the operator key of the environment")
+    key_name: str
+    role: Role
+    method: str
+    route: str
+    resource: str = Field(description="What was changed, as its address below /v1")
+    request_id: str = Field(description="The request, as logs and messages name it")
+    before: dict[str, Any] | None = Field(description="What it was, where that is known; null for what is new")
+    after: dict[str, Any] | None = Field(description="What it became; null for what is gone")
+
+
+class Listing(BaseModel):
+    """A page of changes, the newest first."""
+
+    items: list[Entry]
+    next_cursor: str | None
+
+
+@router.get("")
+async def list_changes(
+    request: Request,
+    _: Admin,
+    resource: Annotated[
+        str | None, Query(max_length=500, pattern=r"^[^\x00]*$", description="Only of this, such as campaigns/7")
+    ] = None,
+    key_id: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only by this key")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="From this moment on")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+) -> Listing:
+    """List changes, the newest first. Registering devices is told import by import, not device by device."""
+    values = {"resource": resource, "key_id": key_id, "since": since, "until": until}
+    before = decode_cursor(cursor).before if cursor else 2**63 - 1
+    async with resources(request).database.read() as tx:
+        rows = await tx.all(PAGE, {**values, "before_id": before, "limit": limit + 1})
+    return Listing(
+        items=[Entry.model_validate(row, from_attributes=True) for row in rows[:limit]],
+        next_cursor=encode_cursor(Cursor(rows[limit - 1].id)) if len(rows) > limit else None,
+    )

@@ -1,0 +1,154 @@
+"""`/v1/devices`: one at a time."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from services.api import store as projects
+from services.api.access.audit import audit
+from services.api.content_type import is_json
+from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.device_lines import DeviceRow, UserId, known_row
+from services.api.problems import (
+    INTERNAL,
+    INVALID,
+    MALFORMED,
+    MEDIA,
+    NO_DEVICE,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    ProblemError,
+    documented,
+)
+from services.api.registry import store
+from services.api.registry.shapes import EXAMPLE, Device, Devices, NewDevice, TargetOf
+from services.api.resources import resources
+from services.api.security import Ingest, Viewer
+from shared.contracts.targets import target_hash
+from shared.db import Writer
+
+router = APIRouter(
+    prefix="/v1/devices", tags=["devices"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
+)
+
+SEEN_GRAIN = 300.0
+"""Seconds: an app that starts more often than that, with nothing new to tell, writes nothing."""
+MAX_ID = 2**63 - 1
+
+DeviceId = Annotated[int, Path(ge=1, le=MAX_ID, description="The device's number")]
+
+
+@router.put(
+    "",
+    dependencies=[is_json],
+    responses={
+        **documented(MALFORMED, TOO_LARGE, MEDIA),
+        201: {"model": Device, "description": "The device is new"},
+    },
+)
+@router.post(
+    "",
+    dependencies=[is_json],
+    responses={
+        **documented(MALFORMED, TOO_LARGE, MEDIA),
+        201: {"model": Device, "description": "The device is new"},
+    },
+)
+async def upsert_device(
+    request: Request,
+    response: Response,
+    _: Ingest,
+    wanted: Annotated[
+        NewDevice, Body(openapi_examples={"app start": {"summary": "At each start of the app", "value": EXAMPLE}})
+    ],
+) -> Device:
+    """Register a device, or tell what is new of it: to be called at each start of the app.
+
+    Its target names it. A known target becomes active again and moves to the user who is given, once however often this
+    is sent; another user's attributes go. What is left out or null stays as it is; `attributes` replace all there were.
+    `last_seen` is now unless an earlier time is given.
+    """
+    found = resources(request)
+    async with found.database.read() as tx:
+        known = await projects.projects(tx)
+    row = known_row(wanted.line(), known)
+    if isinstance(row, str):
+        fault = {"loc": ("body", "project"), "type": "no_project", "msg": row.removeprefix("project: ")}
+        raise RequestValidationError([fault], body={"project": wanted.project})
+
+    async def work(tx: Writer) -> tuple[bool, Device]:
+        created = await store.upsert(tx, _seen_now(row), grain=SEEN_GRAIN)
+        device = await store.by_hash(tx, row.hash)
+        assert device is not None  # noqa: S101 - this transaction has just written or locked it
+        return created, Device.of(device)
+
+    created, device = await found.database.again(work)
+    if created:
+        response.status_code = 201
+        response.headers["Location"] = f"/v1/devices/{device.id}"
+    return device
+
+
+@router.get("")
+async def list_devices(
+    request: Request,
+    _: Viewer,
+    user_id: Annotated[UserId, Query(description="Whose devices", examples=["user-1"])],
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+) -> Devices:
+    """List a user's devices, active or not, the newest first."""
+    before = decode_cursor(cursor).before if cursor else MAX_ID
+    async with resources(request).database.read() as tx:
+        rows = await store.by_user(tx, user_id, before=before, limit=limit + 1)
+    items = [Device.of(row) for row in rows[:limit]]
+    return Devices(items=items, next_cursor=encode_cursor(Cursor(items[-1].id)) if len(rows) > limit else None)
+
+
+@router.get("/{device_id}", responses=documented(NO_DEVICE))
+async def get_device(request: Request, _: Viewer, device_id: DeviceId) -> Device:
+    """Read a device."""
+    async with resources(request).database.read() as tx:
+        return Device.of(_found(await store.by_id(tx, device_id), f"device {device_id}"))
+
+
+@router.post("/deactivate", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA, NO_DEVICE))
+async def deactivate_target(
+    request: Request,
+    _: Ingest,
+    wanted: Annotated[TargetOf, Body(openapi_examples={"logout": {"value": {"target": EXAMPLE["target"]}}})],
+) -> Device:
+    """Deactivate the device that has this target: at a logout, where the app's server knows no number."""
+    hashed = target_hash(wanted.target.kind, wanted.target.value)
+    async with resources(request).database.write() as tx:
+        device = _found(await store.by_hash(tx, hashed), "device with this target")
+        return await _deactivate(tx, request, device)
+
+
+@router.post("/{device_id}/deactivate", responses=documented(NO_DEVICE))
+async def deactivate_device(request: Request, _: Ingest, device_id: DeviceId) -> Device:
+    """Deactivate a device: nothing is sent to it until it is registered again."""
+    async with resources(request).database.write() as tx:
+        device = _found(await store.by_id(tx, device_id), f"device {device_id}")
+        return await _deactivate(tx, request, device)
+
+
+async def _deactivate(tx: Writer, request: Request, row: Any) -> Device:
+    done = await store.deactivate(tx, row.id)
+    after = Device.of(_found(await store.by_id(tx, row.id), f"device {row.id}"))
+    if done:
+        await audit(tx, request, f"devices/{row.id}", before={"active": True}, after={"active": False})
+    return after
+
+
+def _seen_now(row: DeviceRow) -> DeviceRow:
+    known = row.known or store.NOTHING
+    return row if known.last_seen else row._replace(known=known._replace(last_seen=store.NOW))
+
+
+def _found(row: Any, name: str) -> Any:
+    if row is None:
+        raise ProblemError(NO_DEVICE, f"There is no {name}. GET /v1/devices?user_id=… lists a user's.")
+    return row

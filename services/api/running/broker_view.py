@@ -1,0 +1,16 @@
+"""What the API sees of the broker's queues."""
+
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp.depth import Depth, depth
+
+
+class BrokerView:
+    """Looks through a connection that never publishes: an alarm of the broker does not block it."""
+
+    def __init__(self, connection: AbstractRobustConnection) -> None:
+        self._connection = connection
+
+    async def depth(self, queue: str) -> Depth:
+        """Messages ready and consumers of a queue; raises `BrokerUnavailableError`."""
+        return await depth(self._connection, queue)

@@ -1,0 +1,9 @@
+"""Parameters that many routes share."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from services.api.steering.shapes import MAX_ID
+
+CampaignId = Annotated[int, Path(ge=1, le=MAX_ID, description="The campaign's number")]

@@ -1,0 +1,1 @@
+"""Keys, limits, idempotency and audit over a running API."""

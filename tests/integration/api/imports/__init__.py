@@ -1,0 +1,1 @@
+"""Imports as jobs, over the registry."""

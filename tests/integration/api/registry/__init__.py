@@ -1,0 +1,1 @@
+"""Devices one by one, over the registry."""

@@ -1,0 +1,1 @@
+"""Results over PostgreSQL: batches, failures, logs, exports, streams."""

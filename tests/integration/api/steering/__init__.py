@@ -1,0 +1,1 @@
+"""Steering over PostgreSQL and RabbitMQ."""

@@ -1,0 +1,1 @@
+"""Audiences: pure parts."""

@@ -1,0 +1,1 @@
+"""Imports as jobs: pure parts."""

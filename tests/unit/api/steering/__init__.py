@@ -1,0 +1,1 @@
+"""Steering without servers: patches, schedules, forecasts, explanations."""
