@@ -2,11 +2,30 @@
 
 import typer
 
-from tests.benchmarks import governor, pipeline
+from tests.benchmarks import (
+    aggregator,
+    api,
+    audiences,
+    control,
+    governor,
+    latency,
+    pipeline,
+    planner,
+    priority,
+    results,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command("aggregator")(aggregator.main)
+app.command("api")(api.main)
+app.command("audiences")(audiences.main)
+app.command("control")(control.main)
 app.command("governor")(governor.main)
+app.command("latency")(latency.main)
 app.command("pipeline")(pipeline.main)
+app.command("planner")(planner.main)
+app.command("priority")(priority.main)
+app.command("results")(results.main)
 
 
 @app.callback()

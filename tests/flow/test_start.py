@@ -1,0 +1,126 @@
+"""Servers that are not there when a service starts: waited for, aloud, and not for ever."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from deploy.local.guardian import Guardian
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.process import ManagedProcess
+from deploy.local.stack import Stack
+from tests.flow.forwarder import forwarded
+from tests.flow.system import System
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+SERVICES = ("services.api", "services.planner", "services.sender", "services.aggregator")
+
+Launch = Callable[[str, dict[str, str]], ManagedProcess]
+
+
+@pytest.fixture
+def launch(stack: Stack, tmp_path: Path) -> Iterator[Launch]:
+    """Give a starter of more processes on the stack's servers; what is left of them ends with the test."""
+    with Guardian() as guardian:
+        launched: list[ManagedProcess] = []
+
+        def launch(module: str, environment: dict[str, str]) -> ManagedProcess:
+            process = ManagedProcess(
+                module,
+                [sys.executable, "-m", module],
+                guardian=guardian,
+                log=tmp_path / f"{module}.log",
+                environment={**stack.environment(), **environment},
+            )
+            process.start()
+            launched.append(process)
+            return process
+
+        yield launch
+        for process in launched:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("absent", "others", "waiting", "sentence"),
+    [
+        ("CARILLON_AMQP_URL", "shared.topology", "broker.waiting", "RabbitMQ did not accept a connection at"),
+        ("CARILLON_DATABASE_URL", "shared.ledger.migrations", "database.waiting", "PostgreSQL did not answer at"),
+    ],
+)
+async def test_a_server_that_never_comes_is_given_up_with_a_sentence(
+    stack: Stack, launch: Launch, absent: str, others: str, waiting: str, sentence: str
+) -> None:
+    """By every process, after the time it was given, naming the address and the variable that holds it."""
+    port = free_port()
+    here = stack.environment()[absent]
+    nowhere = here.replace(f":{urlsplit(here).port}", f":{port}")
+    environment = {absent: nowhere, "CARILLON_START_TIMEOUT": "2", "CARILLON_HTTP_PORT": "0"}
+    processes = [launch(module, environment) for module in (*SERVICES, others)]
+    for process in processes:
+        assert await asyncio.to_thread(process.wait, 40.0), process.explain("did not give up")
+        assert process.exit_code == 1, process.explain(f"ended with code {process.exit_code}")
+        log = process.log.read_text()
+        assert waiting in log
+        last = log.splitlines()[-1]
+        assert last.startswith(sentence), last
+        assert f"{LOOPBACK}:{port}" in last
+        assert absent in last
+
+
+async def test_servers_that_come_late_are_waited_for(system: System, launch: Launch) -> None:
+    """PostgreSQL first, then the broker; each wait is in the log, and then the services are ready."""
+    late_database, late_broker = free_port(), free_port()
+    database, broker = system.stack.database_url, system.stack.amqp_url
+    there = {"database": urlsplit(database).port or 0, "broker": urlsplit(broker).port or 0}
+    services: dict[str, ManagedProcess] = {}
+    for module in SERVICES:
+        port = free_port()
+        environment = {
+            "CARILLON_DATABASE_URL": database.replace(f":{there['database']}", f":{late_database}"),
+            "CARILLON_AMQP_URL": broker.replace(f":{there['broker']}", f":{late_broker}"),
+            "CARILLON_HTTP_PORT": str(port),
+        }
+        services[f"http://{LOOPBACK}:{port}/health/ready"] = launch(module, environment)
+    await eventually(lambda: all("database.waiting" in said(process) for process in services.values()), within=30)
+    async with forwarded(late_database, to=there["database"]):
+        await eventually(lambda: all("broker.waiting" in said(process) for process in services.values()), within=30)
+        async with forwarded(late_broker, to=there["broker"]):
+            for url, process in services.items():
+                await eventually(lambda url=url: is_ready(system, url), within=30)  # type: ignore[misc]
+                process.terminate()
+            for process in services.values():
+                assert await asyncio.to_thread(process.wait, 20.0), process.explain("did not stop")
+                assert process.exit_code == 0, process.explain(f"ended with code {process.exit_code}")
+
+
+async def test_a_service_that_still_waits_ends_when_it_is_asked_to(stack: Stack, launch: Launch) -> None:
+    """At once, not when the wait is over: there is nothing to drain yet."""
+    nowhere = {"CARILLON_AMQP_URL": f"amqp://nobody@{LOOPBACK}:{free_port()}/", "CARILLON_HTTP_PORT": "0"}
+    processes = [launch(module, nowhere) for module in SERVICES]
+    await eventually(lambda: all("broker.waiting" in said(process) for process in processes), within=30)
+    for process in processes:
+        process.send(signal.SIGTERM)
+    for process in processes:
+        assert await asyncio.to_thread(process.wait, 3.0), process.explain("went on waiting")
+        assert process.exit_code == 0, process.explain(f"ended with code {process.exit_code}")
+
+
+def said(process: ManagedProcess) -> str:
+    """What a process has written so far."""
+    return process.log.read_text()
+
+
+async def is_ready(system: System, url: str) -> bool:
+    """Whether a service says that it can work."""
+    try:
+        return (await system.api.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
