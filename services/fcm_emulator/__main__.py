@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 import uvloop
@@ -30,6 +30,9 @@ def main(
     folder: Annotated[Path, typer.Option(help="Where the certificate and the credentials are kept.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 0,
+    name: Annotated[
+        str | None, typer.Option(help="The name clients reach it by, when not the address: a container's.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The seed of the script: the same tokens meet the same fate.")] = 0,
     share: Annotated[
         list[str] | None, typer.Option(help="ANSWER=SHARE, as UNREGISTERED=0.02; once given, replaces the default.")
@@ -57,27 +60,36 @@ def main(
         raise typer.BadParameter(explain(wrong)) from wrong
     except OSError as unread:
         raise typer.BadParameter(f"--script cannot be read: {unread}") from unread
-    serving = _serve(told, folder, host=host, port=port, projects=project or [], keep=keep_messages, attached=attached)
+    at = Place(folder, host, port, name)
+    serving = _serve(told, at, projects=project or [], keep=keep_messages, attached=attached)
     try:
         uvloop.run(serving)
     except PortTakenError as taken:
         raise typer.BadParameter(str(taken)) from taken
 
 
-async def _serve(
-    script: Script, folder: Path, *, host: str, port: int, projects: list[str], keep: int, attached: bool
-) -> None:
+class Place(NamedTuple):
+    """Where it keeps its papers, where it listens, and the name in them."""
+
+    folder: Path
+    host: str
+    port: int
+    name: str | None
+
+
+async def _serve(script: Script, at: Place, *, projects: list[str], keep: int, attached: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if attached:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, stop)
-    certificate = make_certificate(folder)
-    async with Server(Emulator(script, keep_messages=keep), certificate, host=host, port=port) as server:
-        credentials = folder / "credentials"
-        for name in projects:
-            write_service_account(credentials / f"{name}.json", project=name, token_uri=f"{server.url}/token")
+    certificate = make_certificate(at.folder, name=at.name)
+    emulator = Emulator(script, keep_messages=keep)
+    async with Server(emulator, certificate, host=at.host, port=at.port, name=at.name) as server:
+        credentials = at.folder / "credentials"
+        for project in projects:
+            write_service_account(credentials / f"{project}.json", project=project, token_uri=f"{server.url}/token")
         # What lives by now lives to the end: the collector need not look at it again.
         gc.freeze()
         ready = {

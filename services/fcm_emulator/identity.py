@@ -31,11 +31,15 @@ class Certificate(NamedTuple):
     key_file: Path
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Make a CA and a server certificate in a folder, or take those made there before."""
+def make_certificate(folder: Path, *, name: str | None = None) -> Certificate:
+    """Make a CA and a server certificate in a folder, or take those made there before.
+
+    `name`: one more that clients reach it by, such as a container's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
-    if _usable(paths):
+    names = NAMES if name is None else (*NAMES, name)
+    if _usable(paths, names):
         return paths
     # P-256 throughout: its handshakes cost a fraction of RSA's.
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -46,11 +50,11 @@ def make_certificate(folder: Path) -> Certificate:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAMES[0])])
-    alternatives: list[x509.GeneralName] = [x509.DNSName(host) for host in NAMES]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAMES[0])])
+    alternatives: list[x509.GeneralName] = [x509.DNSName(host) for host in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
     server = (
-        _builder(name, ca_name, key.public_key(), ca_key)
+        _builder(subject, ca_name, key.public_key(), ca_key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -80,11 +84,13 @@ def write_service_account(path: Path, *, project: str, token_uri: str) -> None:
     _write_secret(path, json.dumps(account, indent=2).encode())
 
 
-def _usable(paths: Certificate) -> bool:
+def _usable(paths: Certificate, names: tuple[str, ...]) -> bool:
     if not all(path.exists() for path in paths):
         return False
     server = x509.load_pem_x509_certificate(paths.cert_file.read_bytes())
-    return server.not_valid_after_utc - dt.datetime.now(dt.UTC) > _LEAST_LIFE
+    signed = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    lives = server.not_valid_after_utc - dt.datetime.now(dt.UTC) > _LEAST_LIFE
+    return lives and set(names) <= set(signed.get_values_for_type(x509.DNSName))
 
 
 def _builder(

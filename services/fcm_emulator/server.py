@@ -46,10 +46,19 @@ class PortTakenError(Exception):
 class Server:
     """Serves an emulator on a port (0: a free one) from `async with` to its end."""
 
-    def __init__(self, emulator: Emulator, certificate: Certificate, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        emulator: Emulator,
+        certificate: Certificate,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str | None = None,
+    ) -> None:
         self._emulator = emulator
         self._certificate = certificate
         self._host = host
+        self._name = name or host
         self._reservation = _reserve(host, port)
         self.port: int = self._reservation.getsockname()[1]
         self._granian: Granian
@@ -60,7 +69,7 @@ class Server:
     @property
     def url(self) -> str:
         """The address clients are pointed at."""
-        return f"https://{self._host}:{self.port}"
+        return f"https://{self._name}:{self.port}"
 
     async def __aenter__(self) -> Self:
         if sys.platform != "linux":

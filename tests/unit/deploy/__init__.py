@@ -1,1 +1,1 @@
-"""Tests of `deploy` without sockets."""
+"""Tests of `deploy` without servers."""

@@ -1,0 +1,1 @@
+"""The broker as its operators have it: definitions, restricted users, TLS, the management API."""

@@ -1,0 +1,1 @@
+"""TLS to the broker and to PostgreSQL, with real handshakes."""

@@ -1,0 +1,1 @@
+"""compose.yaml, the image, and the secrets that go with them."""

@@ -1,0 +1,1 @@
+"""Manifests: valid by Kubernetes' schemas, consistent among themselves and with the code."""

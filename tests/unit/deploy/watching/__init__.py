@@ -1,0 +1,1 @@
+"""Alerts and dashboard, held to the metrics and the manual."""
