@@ -22,8 +22,10 @@ async def test_a_paused_campaign_stands_still_until_it_is_resumed(system: System
     await eventually(lambda: _none(system, HELD, campaign_id), within=AT_ONCE)
     sent = await system.requests(campaign_id)
     await eventually(lambda: _none(system, NOT_PARKED, campaign_id))
+    await system.accepted(campaign_id, at_least=sent)
     stats = await system.stats(campaign_id)
     assert (stats["status"], stats["success_count"]) == ("paused", sent)
+    assert await system.requests(campaign_id) == sent
     assert 500 <= sent < 4000
     assert (await system.act(campaign_id, "resume")).status_code == 200
     await eventually(lambda: system.pushed(campaign_id, at_least=sent + 1), within=AT_ONCE)

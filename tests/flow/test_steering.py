@@ -54,7 +54,7 @@ async def test_a_test_reaches_one_user_and_the_draft_stays_a_draft(system: Syste
 async def test_a_follow_up_reaches_those_whom_the_first_did_not(system: System) -> None:
     """The first ledger stays as it ended."""
     audience = await system.audience(8)
-    dead = {token: "UNAVAILABLE" for token in audience.tokens[:3]}
+    dead = dict.fromkeys(audience.tokens[:3], "UNAVAILABLE")
     await system.fcm.follow({"shares": {}, "tokens": dead})
     first = await system.send(audience, max_attempts=1)
     assert (await system.settled(first)).letters == {"A": 5, "D": 3}

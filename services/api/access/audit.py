@@ -38,6 +38,7 @@ class Change:
 
     ticket: Ticket | None = None
     audited: bool = False
+    secret: bool = False
     resource: str | None = None
     after: Mapping[str, Any] | None = None
 
@@ -78,6 +79,13 @@ def unchanged(request: Request) -> None:
     change = request.scope["state"]["change"]
     assert isinstance(change, Change)  # noqa: S101 - set by `changes` on every changing request
     change.audited = True
+
+
+def keep_no_answer(request: Request) -> None:
+    """Say that the answer holds a secret: a repeated request is told that it was done, and not told the secret."""
+    change = request.scope["state"]["change"]
+    assert isinstance(change, Change)  # noqa: S101 - set by `changes` on every changing request
+    change.secret = True
 
 
 async def enter(

@@ -127,18 +127,21 @@ class Changes:
         except BaseException:
             await self._let_go(ticket)
             raise
-        await self._settle(ticket, held)
+        await self._settle(change, ticket, held)
         for message in held:
             await send(message)
 
-    async def _settle(self, ticket: Ticket, held: list[Message]) -> None:
+    async def _settle(self, change: Change, ticket: Ticket, held: list[Message]) -> None:
         """Keep the answer, or free the key where there is none worth keeping."""
         answer = _answer(held)
         if answer.status >= 500 or answer.status in NOT_KEPT or len(answer.body) > MAX_ANSWER:  # noqa: PLR2004
             await self._let_go(ticket)
             return
         try:
-            await idempotency.keep(self._database, ticket, answer)
+            if change.secret and answer.status < 400:  # noqa: PLR2004 - a refusal holds no secret
+                await idempotency.lose(self._database, ticket)
+            else:
+                await idempotency.keep(self._database, ticket, answer)
         except (UnavailableError, SQLAlchemyError) as error:
             log.warning("idempotency.not_kept", error=str(error))
 

@@ -119,7 +119,7 @@ def _answer(row: Row[Any], request: bytes) -> Answer:
     if row.ended or (row.old and row.resource is not None):
         raise ProblemError(
             ANSWER_LOST,
-            f"This was done, and the answer was lost with the process. See /v1/{row.resource}.",
+            f"This was done, and its answer is not kept or was lost with the process. See /v1/{row.resource}.",
             resource=row.resource,
         )
     raise ProblemError(REPEATED, "The first request with this Idempotency-Key is still under way. Send it again later.")
@@ -136,6 +136,12 @@ async def keep(database: Database, ticket: Ticket, answer: Answer) -> None:
     values = {"status": answer.status, "headers": json.dumps(dict(answer.headers)), "body": answer.body}
     async with database.write() as tx:
         await tx.run(KEEP, {**ticket.values(), **values})
+
+
+async def lose(database: Database, ticket: Ticket) -> None:
+    """The request is done, and its answer is not to be kept."""
+    async with database.write() as tx:
+        await tx.run(LOSE, ticket.values())
 
 
 async def let_go(database: Database, ticket: Ticket) -> None:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 
-from services.api.access.audit import audit
+from services.api.access.audit import audit, keep_no_answer
 from services.api.access.keys import SHOWN, new_key
 from services.api.content_type import is_json
 from services.api.cursor import Cursor, decode_cursor, encode_cursor
@@ -123,7 +123,12 @@ async def make_key(
     admin: Admin,
     wanted: Annotated[NewKey, Body(openapi_examples={"ingest": {"summary": "For app servers", "value": EXAMPLE}})],
 ) -> MadeKey:
-    """Make a key. It is in this answer and nowhere else: what is kept is its SHA-256."""
+    """Make a key. It is in this answer and nowhere else: what is kept is its SHA-256.
+
+    So a repeated request with the same Idempotency-Key makes no second key and cannot show the first: 409
+    `answer-lost` names it, to be revoked and made anew.
+    """
+    keep_no_answer(request)
     key = new_key()
     async with resources(request).database.write() as tx:
         row = await tx.first(

@@ -7,7 +7,7 @@ forecasts, explanations, the stop of everything.
 Promises: a campaign is changed as it was seen (ETag) or not at all; what a state does not allow is a 409 that names
 the state and what is possible; a test and a dry run are campaigns of their own and go the whole way.
 
-Reading order: `written` (a row as it was written), then a router each: `editing` (list, patch, delete, clone),
-`scheduling`, `trying` (test, dry run), `following`, `forecast` with `forecasting` (pure), `explain` with `reasons`
-(pure), `stopping`; `store` has the queries.
+Reading order: `states` (what is possible when), `written` (a row as it was written), then a router each: `listing`,
+`editing` (patch, delete, clone), `scheduling`, `trying` (test, dry run) with `sampling`, `following`, `forecast` with
+`forecasting` (pure), `explain` with `facts` and `reasons` (pure), `stopping`; `store` has the queries.
 """

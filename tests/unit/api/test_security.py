@@ -69,6 +69,14 @@ def test_the_table_has_every_route_and_no_other(app: FastAPI) -> None:
     assert said == TABLE.keys()
 
 
+def test_the_openapi_names_the_role_that_each_route_needs(app: FastAPI) -> None:
+    """Beside the key, for people who make keys."""
+    paths = app.openapi()["paths"]
+    said = {operation: paths[operation.split(" ")[1]][operation.split(" ")[0].lower()] for operation in TABLE}
+    told = {operation: found["security"][0]["key"] for operation, found in said.items()}
+    assert told == {operation: [] if least is ANYONE else [least] for operation, least in TABLE.items()}
+
+
 @pytest.mark.parametrize("role", list(Role))
 async def test_each_role_can_do_just_what_its_table_says(client: httpx.AsyncClient, role: Role) -> None:
     """Whatever else is wrong with the request: a role that may is never told that it may not, and the other way."""

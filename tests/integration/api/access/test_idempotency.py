@@ -92,6 +92,17 @@ async def test_a_refused_key_is_not_taken(client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/campaigns", json=CAMPAIGN, headers=headers)).status_code == 403
 
 
+async def test_a_new_key_is_not_kept_for_a_repeated_request(client: httpx.AsyncClient, database: Database) -> None:
+    """It was shown once; the repeated request makes no other and is told which it was."""
+    wanted, headers = {"name": "a viewer", "role": "viewer"}, {"Idempotency-Key": "k1"}
+    made = (await client.post("/v1/keys", json=wanted, headers=headers)).json()
+    again = await client.post("/v1/keys", json=wanted, headers=headers)
+    assert (again.status_code, again.json()["resource"]) == (409, f"keys/{made['id']}")
+    async with database.read() as tx:
+        rows = await tx.all(text("select idempotency::text as told, body from idempotency"))
+    assert made["key"] not in str(rows)
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
 async def test_what_is_no_key_is_a_problem(client: httpx.AsyncClient, key: str) -> None:
     """It names the header."""
