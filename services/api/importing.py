@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.device_lines import MAX_LINE, DeviceRow, Lines, OverlongLineError, parse_line
+from services.api.faults import AWAY
 from services.api.problems import INTERRUPTED, TOO_LARGE, ProblemError
-from shared.errors import UnavailableError
 from shared.observability import metrics
 
 CHUNK = 1000
@@ -108,7 +108,7 @@ class LineImport(ABC, Generic[Key, Value]):
                 received=self.tally.received,
                 registered=self.tally.registered,
             ) from None
-        except UnavailableError as error:
+        except AWAY as error:
             raise self._interrupted(f"PostgreSQL could not be reached ({error}).") from error
         finally:
             if self._writing is not None:

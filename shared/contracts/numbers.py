@@ -2,6 +2,9 @@
 
 from pydantic import BeforeValidator
 
+MAX_ID = 2**53 - 1
+"""The largest number that the API takes for an id: the largest whole one that every reader of JSON has exactly."""
+
 
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2048)]
+_IN_URL = r"[^\s\x00-\x20\x7f-\xa0\ufeff]+"
+"""No space and no control character; spelled out, since dialects of patterns disagree on what a space is."""
+Url = Annotated[str, Field(pattern=rf"^https?://{_IN_URL}$", max_length=2048)]
 Duration = Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?s$")]
 AnalyticsLabel = Annotated[str, Field(pattern=r"^[a-zA-Z0-9\-_.~%]{1,50}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -236,7 +238,7 @@ class WebpushNotification(Shape):
 class WebpushOptions(Shape):
     """`fcm_options` of the web."""
 
-    link: Annotated[str, Field(pattern=r"^https://[^\s]+$", max_length=2048)] | None = None
+    link: Annotated[str, Field(pattern=rf"^https://{_IN_URL}$", max_length=2048)] | None = None
 
 
 class Webpush(Shape):

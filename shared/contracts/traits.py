@@ -14,6 +14,8 @@ from pydantic_core import PydanticCustomError
 MAX_ATTRIBUTES = 32
 MAX_ATTRIBUTE_BYTES = 2048
 """Bytes of all attributes as JSON: enough for a device's traits, and a million devices stay within 2 GB."""
+FEW, SHORT = 8, 24
+"""So many attributes of so many characters fit, whatever is in them: 64 bytes of name, up to 6 a character."""
 MAX_TEXT = 256
 MAX_TEXTS = 50
 FIRST_YEAR = 2000
@@ -112,7 +114,10 @@ def _is_text(value: object) -> bool:
 
 def check_attributes(attributes: "Attributes") -> "Attributes":
     """Refuse attributes that are too large together."""
-    if len(json.dumps(attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTE_BYTES:
+    few = len(attributes) <= FEW and not any(
+        isinstance(value, list) or (isinstance(value, str) and len(value) > SHORT) for value in attributes.values()
+    )
+    if not few and len(json.dumps(attributes, ensure_ascii=False).encode()) > MAX_ATTRIBUTE_BYTES:
         raise PydanticCustomError(
             "attributes_too_large", "the attributes are more than {limit} bytes as JSON", {"limit": MAX_ATTRIBUTE_BYTES}
         )
@@ -141,7 +146,7 @@ Locale = Annotated[
     str,
     Field(max_length=35, examples=["ko-KR"]),
     AfterValidator(canonical_locale),
-    WithJsonSchema({"type": "string", "pattern": f"^{_LOCALE.pattern}$", "examples": ["ko-KR"]}),
+    WithJsonSchema({"type": "string", "maxLength": 35, "pattern": f"^{_LOCALE.pattern}$", "examples": ["ko-KR"]}),
 ]
 TimeZone = Annotated[str, Field(max_length=64, examples=["Asia/Seoul"]), AfterValidator(check_time_zone)]
 AppVersion = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,64}$", examples=["3.12.0"])]

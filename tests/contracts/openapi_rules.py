@@ -44,6 +44,8 @@ def refused_only_by_a_rule(_context: CheckContext, response: Response, case: Cas
     """A request that fits its schema may only be refused for what a schema cannot say."""
     if not _valid(case) or response.status_code != 422:
         return
+    if None in case.path_parameters.values():
+        return  # an answer's null, such as the number of a device that is gone, was taken for an address
     errors = response.json().get("errors") or []
     structural = [error for error in errors if error.get("code") in STRUCTURAL]
     assert not structural, f"The schema allows what the API refuses: {structural}"

@@ -22,8 +22,8 @@ MAX_VALUE = 2000
 """Characters of a text that are kept: enough to see what it was."""
 MAX_ITEMS = 20
 """Members of a list that are kept; the number of the others is told."""
-SECRET = frozenset({"key", "token", "secret", "password", "authorization", "value", "target"})
-"""Fields that are never kept: keys, and tokens that find a device."""
+SECRET = frozenset({"key", "token", "secret", "password", "authorization", "value", "target", "user_id", "user_ids"})
+"""Fields that are never kept: keys, tokens that find a device, and users, who may ask to be forgotten."""
 
 ADD = text("""
     insert into audit_log (key_id, key_name, role, method, route, resource, request_id, before, after)
@@ -126,7 +126,7 @@ def redacted(value: Any) -> Any:
     '(not kept)'
     """
     if isinstance(value, Mapping):
-        return {str(name): "(not kept)" if name in SECRET else redacted(part) for name, part in value.items()}
+        return {str(name): _left_out(part) if name in SECRET else redacted(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         kept = [redacted(part) for part in list(value)[:MAX_ITEMS]]
         return kept if len(value) <= MAX_ITEMS else [*kept, f"({len(value) - MAX_ITEMS} more)"]
@@ -134,3 +134,7 @@ def redacted(value: Any) -> Any:
         clean = value.replace("\x00", "")
         return clean if len(clean) <= MAX_VALUE else clean[:MAX_VALUE] + "…"
     return value
+
+
+def _left_out(value: Any) -> str:
+    return f"({len(value)} not kept)" if isinstance(value, list | tuple) else "(not kept)"

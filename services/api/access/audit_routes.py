@@ -11,6 +11,7 @@ from services.api.cursor import Cursor, decode_cursor, encode_cursor
 from services.api.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
 from services.api.security import Admin, Role
+from shared.contracts.numbers import MAX_ID
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"], responses=documented(UNAUTHORIZED))
 
@@ -72,7 +73,7 @@ async def list_changes(
     resource: Annotated[
         str | None, Query(max_length=500, pattern=r"^[^\x00]*$", description="Only of this, such as campaigns/7")
     ] = None,
-    key_id: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only by this key")] = None,
+    key_id: Annotated[int | None, Query(ge=0, le=MAX_ID, description="Only by this key")] = None,
     since: Annotated[AwareDatetime | None, Query(description="From this moment on")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

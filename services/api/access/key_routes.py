@@ -17,6 +17,7 @@ from services.api.cursor import Cursor, decode_cursor, encode_cursor
 from services.api.problems import MALFORMED, MEDIA, NO_KEY, TOO_LARGE, UNAUTHORIZED, ProblemError, documented
 from services.api.resources import resources
 from services.api.security import Admin, Anyone, Role, digest
+from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=documented(UNAUTHORIZED))
@@ -31,7 +32,7 @@ PAGE = text(f"select {_COLUMNS} from api_key where id < :before order by id desc
 ONE = text(f"select {_COLUMNS} from api_key where id = :id")  # noqa: S608
 REVOKE = text("update api_key set revoked_at = now() where id = :id and revoked_at is null returning id")
 
-KeyId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The key's number")]
+KeyId = Annotated[int, Path(ge=1, le=MAX_ID, description="The key's number")]
 
 EXAMPLE: dict[str, Any] = {"name": "shop backend", "role": "ingest", "expires_at": "2099-01-01T00:00:00Z"}
 EXAMPLE_READ: dict[str, Any] = {

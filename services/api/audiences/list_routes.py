@@ -32,6 +32,7 @@ from services.api.problems import (
 )
 from services.api.resources import resources
 from services.api.security import Operator, Viewer
+from shared.contracts.numbers import MAX_ID
 from shared.db import Writer
 from shared.ledger.audiences import SHORT_LIST
 
@@ -41,7 +42,6 @@ router = APIRouter(
     prefix="/v1/lists", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
 )
 
-MAX_ID = 2**63 - 1
 ListId = Annotated[int, Path(ge=1, le=MAX_ID, description="The list's number")]
 Name = Annotated[str, Query(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Buyers of May"])]
 

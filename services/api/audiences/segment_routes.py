@@ -31,6 +31,7 @@ from services.api.problems import (
 )
 from services.api.resources import resources
 from services.api.security import Operator, Viewer
+from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 from shared.contracts.segments import SegmentFilter, as_json
 
@@ -38,7 +39,6 @@ router = APIRouter(
     prefix="/v1/segments", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
 )
 
-MAX_ID = 2**63 - 1
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 SegmentId = Annotated[int, Path(ge=1, le=MAX_ID, description="The segment's number")]
 IfMatch = Annotated[

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Row
 
 from services.api.device_lines import UserId
 from services.api.steering.shapes import Devices, FollowUp
-from shared.contracts.numbers import WHOLE
+from shared.contracts.numbers import MAX_ID, WHOLE
 from shared.contracts.platforms import Shape
 from shared.contracts.segments import SegmentFilter
 
@@ -16,7 +16,6 @@ MAX_USERS = 10_000
 """User ids in one call: about 400 kB; larger audiences are lists to upload, not calls."""
 MAX_EXCLUDED = 10
 """Lists, and segments, that one audience leaves out: each is looked at for each device."""
-MAX_ID = 2**63 - 1
 
 Number = Annotated[int, Field(ge=1, le=MAX_ID, strict=True), WHOLE]
 

@@ -32,13 +32,13 @@ from services.api.problems import (
 )
 from services.api.resources import resources
 from services.api.security import Operator, Viewer
+from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 
 router = APIRouter(
     prefix="/v1/suppressions", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
 )
 
-MAX_ID = 2**63 - 1
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$", examples=["asked by telephone"])]
 User = Annotated[UserId, Path(description="The app's own id of the user")]
 DeviceNumber = Annotated[int, Path(ge=1, le=MAX_ID, description="The device's number")]

@@ -16,6 +16,7 @@ from services.api.access.audit import audit
 from services.api.content_type import NDJSON, is_json, streamed_media
 from services.api.cursor import Cursor, decode_cursor, encode_cursor
 from services.api.device_lines import KNOWN_LINE, DeviceRow
+from services.api.faults import AWAY
 from services.api.imports import store
 from services.api.imports.running import JobImport
 from services.api.imports.shapes import EXAMPLE, ImportJob, Imports, NewImport, RejectedLine
@@ -36,8 +37,8 @@ from services.api.problems import (
 )
 from services.api.resources import Resources, resources
 from services.api.security import Ingest, Viewer
+from shared.contracts.numbers import MAX_ID
 from shared.db import Database, Writer
-from shared.errors import UnavailableError
 
 log = structlog.get_logger()
 
@@ -46,7 +47,6 @@ router = APIRouter(
 )
 
 CSV = "text/csv"
-MAX_ID = 2**63 - 1
 PAGE = 1000
 """Rejected lines read at once for a download, which is as long as it is."""
 
@@ -218,7 +218,7 @@ async def _interrupted(database: Database, import_id: int, holder: str, problem:
     try:
         async with database.write() as tx:
             await store.end(tx, import_id, holder, "interrupted", problem.replace("\0", ""))
-    except UnavailableError as error:
+    except AWAY as error:
         log.warning("import.not_noted", import_id=import_id, error=str(error))
 
 

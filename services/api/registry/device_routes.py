@@ -26,6 +26,7 @@ from services.api.registry import store
 from services.api.registry.shapes import EXAMPLE, Device, Devices, NewDevice, TargetOf
 from services.api.resources import resources
 from services.api.security import Ingest, Viewer
+from shared.contracts.numbers import MAX_ID
 from shared.contracts.targets import target_hash
 from shared.db import Writer
 
@@ -35,7 +36,6 @@ router = APIRouter(
 
 SEEN_GRAIN = 300.0
 """Seconds: an app that starts more often than that, with nothing new to tell, writes nothing."""
-MAX_ID = 2**63 - 1
 
 DeviceId = Annotated[int, Path(ge=1, le=MAX_ID, description="The device's number")]
 

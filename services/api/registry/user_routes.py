@@ -25,11 +25,12 @@ async def forget_user(
 ) -> Forgotten:
     """Delete all devices of a user, and the user's id wherever it stands; for who wants to be forgotten.
 
-    Ledgers keep the numbers of devices, which name nobody once the devices are gone: batches under way skip them (`S`),
-    and counts stay what they were. Deleted are the devices with all that is known of them, the user's place in uploaded
-    lists, and the id in the audiences of campaigns. Kept are the suppression list, as the promise never to send, which
-    `DELETE /v1/suppressions/users/{user_id}` ends; lines that imports rejected, for seven days; and the audit log, with
-    a hash of the id for this. Asking again changes nothing.
+    Ledgers keep the numbers of devices, which name nobody once the devices are gone: batches under way skip them
+    (`S`), and counts stay what they were. Deleted are the devices with all that is known of them, the user's place in
+    uploaded lists, and the id in the audiences of campaigns. Kept are the suppression list, as the promise never to
+    send, which `DELETE /v1/suppressions/users/{user_id}` ends; lines that imports rejected, for seven days; and for
+    its own time the audit log, with what was written of the id before, and a hash of it for this. Asking again changes
+    nothing.
     """
 
     async def work(tx: Writer) -> Forgotten:

@@ -15,7 +15,7 @@ from services.api.resources import resources
 from services.api.results import store
 from services.api.schemas import Kind, Status
 from services.api.security import Viewer
-from services.api.steering.shapes import MAX_ID
+from shared.contracts.numbers import MAX_ID
 from shared.db import Reader
 
 router = APIRouter(

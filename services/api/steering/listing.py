@@ -12,8 +12,8 @@ from services.api.resources import resources
 from services.api.schemas import Kind, Status
 from services.api.security import Viewer
 from services.api.steering import store
-from services.api.steering.shapes import MAX_ID
 from shared.contracts.messages import LaneName
+from shared.contracts.numbers import MAX_ID
 
 router = APIRouter(
     prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)

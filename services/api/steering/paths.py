@@ -4,6 +4,6 @@ from typing import Annotated
 
 from fastapi import Path
 
-from services.api.steering.shapes import MAX_ID
+from shared.contracts.numbers import MAX_ID
 
 CampaignId = Annotated[int, Path(ge=1, le=MAX_ID, description="The campaign's number")]

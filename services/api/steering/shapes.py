@@ -4,12 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.contracts.numbers import WHOLE
+from shared.contracts.numbers import MAX_ID, WHOLE
 from shared.contracts.platforms import Shape
 
 MAX_DEVICES = 500
 """Devices by number in one call: a batch. Tests and dry runs need no more."""
-MAX_ID = 2**63 - 1
 
 Outcome = Literal["skipped", "cancelled", "expired", "dead", "unknown", "rejected", "unregistered", "accepted"]
 """What may have become of a device; in a finished campaign none is pending."""

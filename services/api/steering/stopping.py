@@ -25,8 +25,7 @@ from services.api.problems import (
 )
 from services.api.resources import resources
 from services.api.security import Admin, Viewer
-from services.api.steering.shapes import MAX_ID
-from shared.contracts.numbers import WHOLE
+from shared.contracts.numbers import MAX_ID, WHOLE
 from shared.contracts.platforms import Shape
 from shared.db import Writer
 from shared.ledger import steering

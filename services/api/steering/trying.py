@@ -34,10 +34,10 @@ from services.api.security import Operator
 from services.api.steering import store
 from services.api.steering.paths import CampaignId
 from services.api.steering.sampling import sample
-from services.api.steering.shapes import MAX_DEVICES, MAX_ID
+from services.api.steering.shapes import MAX_DEVICES
 from services.api.steering.states import found, refuse
 from services.api.steering.written import rewritten
-from shared.contracts.numbers import WHOLE
+from shared.contracts.numbers import MAX_ID, WHOLE
 from shared.contracts.platforms import Shape
 from shared.db import Writer
 from shared.ledger import campaigns as ledger

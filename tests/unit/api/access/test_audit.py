@@ -9,11 +9,16 @@ def test_secrets_and_tokens_are_not_kept_wherever_they_are() -> None:
     assert told == {"name": "shop", "key": "(not kept)", "lines": [{"target": "(not kept)"}]}
 
 
+def test_users_are_counted_and_not_named() -> None:
+    """Whoever asks to be forgotten is not in the log for another year."""
+    assert redacted({"audience": {"user_ids": ["a", "b"]}}) == {"audience": {"user_ids": "(2 not kept)"}}
+
+
 def test_what_is_long_is_cut() -> None:
-    """A list of 10,000 users says how many there were."""
-    told = redacted({"user_ids": [str(number) for number in range(10_000)], "body": "x" * (MAX_VALUE + 1)})
-    assert len(told["user_ids"]) == MAX_ITEMS + 1
-    assert told["user_ids"][-1] == f"({10_000 - MAX_ITEMS} more)"
+    """A long list says how many there were."""
+    told = redacted({"list_ids": list(range(10_000)), "body": "x" * (MAX_VALUE + 1)})
+    assert len(told["list_ids"]) == MAX_ITEMS + 1
+    assert told["list_ids"][-1] == f"({10_000 - MAX_ITEMS} more)"
     assert told["body"] == "x" * MAX_VALUE + "…"
 
 
