@@ -111,7 +111,8 @@ class Control:
             for project in self._emulator.projects.values():
                 if query.get("project", project.name) == project.name:
                     unread.update(project.refused_unread)
-        return summary([record for _, _, record in self._chosen(query)], unread)
+        found = summary([record for _, _, record in self._chosen(query)], unread)
+        return {**found, "tokens_granted": self._emulator.tokens.granted}
 
     def _history(self, token: str) -> list[dict[str, Any]]:
         key = token.encode("utf-8", "surrogatepass")

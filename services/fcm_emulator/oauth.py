@@ -18,11 +18,11 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class TokenEndpoint:
-    """Issues access tokens and remembers which were revoked (`authorization` header values)."""
+    """Issues access tokens, counts them and remembers which were revoked (`authorization` header values)."""
 
     def __init__(self) -> None:
         self._issued: set[str] = set()
-        self._count = 0
+        self.granted = 0
         self.revoked: set[str] = set()
 
     def grant(self, form: bytes, *, credentials: Credentials, lifetime: int, now: float) -> Reply:
@@ -36,8 +36,8 @@ class TokenEndpoint:
             return _reply(400, {"error": "invalid_grant", "error_description": problem})
         if credentials is Credentials.REFUSED:
             return _reply(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
-        self._count += 1
-        token = f"ya29.emulator-{int(now)}-{self._count}"
+        self.granted += 1
+        token = f"ya29.emulator-{int(now)}-{self.granted}"
         self._issued.add(f"Bearer {token}")
         return _reply(200, {"access_token": token, "expires_in": lifetime, "token_type": "Bearer"})
 
