@@ -55,6 +55,11 @@ class Verdict:
     refresh_credentials: bool = False
     quota_exceeded: bool = False
 
+    @property
+    def unreached(self) -> bool:
+        """Whether FCM's door was not reached: by this message, which may be a single connection's trouble."""
+        return self.scope is Scope.PROJECT and not self.sent
+
 
 ACCEPTED_VERDICT = Verdict("A", "ACCEPTED")
 

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
+
 from services.sender.consumer import BatchHandler
 from services.sender.credentials import Credentials
 from services.sender.gateways.fcm import FcmGateway, FcmOptions
@@ -26,6 +28,8 @@ from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.topology import BATCHES, DEAD, LANES, RESULTS, RETRY, Lane
+
+log = structlog.get_logger()
 
 POOL = 2
 """Connections of a sender: a claim and a release take 2 ms each for 50 ms of sending."""
@@ -48,7 +52,15 @@ async def sender(
         await database.wait(settings.start_timeout)
         credentials = Credentials(fcm.credentials_dir, fcm_url=fcm.url, ca_file=fcm.ca_file)
         stack.push_async_callback(credentials.close)
-        gateway = FcmGateway(FcmOptions(max_in_flight=max_in_flight, transfer=TransferOptions(ca_file=fcm.ca_file)))
+        transfer = TransferOptions(ca_file=fcm.ca_file)
+        if times.margin <= transfer.timeout:
+            log.warning(
+                "sender.margin_is_short",
+                margin=times.margin,
+                request_timeout=transfer.timeout,
+                meaning="a request may outlive its lease and be repeated; set CARILLON_LEDGER_MARGIN above the timeout",
+            )
+        gateway = FcmGateway(FcmOptions(max_in_flight=max_in_flight, transfer=transfer))
         stack.push_async_callback(gateway.close, settings.drain_timeout)
         url = settings.amqp_url.get_secret_value()
         publish = await stack.enter_async_context(

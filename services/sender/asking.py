@@ -35,6 +35,7 @@ class Asking:
         self._holder = holder
         self._draining = draining
         self._clock = LedgerClock()
+        self._own_rate: set[int] = set()
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def claim(self, batch: BatchReady) -> Held | None:
@@ -63,8 +64,23 @@ class Asking:
                     return None
                 if not claim.own:
                     await self._pause(min(claim.wait, ASK_AGAIN))
-            if claim.own:
-                await self._pause(min(claim.wait, ASK_AGAIN))
+            if claim.own and not await self._wait_own(batch.campaign_id, claim.wait):
+                await self._give_back(batch, wait=claim.wait)
+                return None
+
+    async def _wait_own(self, campaign_id: int, wait: float) -> bool:
+        """Wait for the campaign's own rate; False when another of its batches waits here already.
+
+        Otherwise a few slow campaigns would fill the lane with batches that wait, and stop every other campaign.
+        """
+        if campaign_id in self._own_rate:
+            return False
+        self._own_rate.add(campaign_id)
+        try:
+            await self._pause(min(wait, ASK_AGAIN))
+        finally:
+            self._own_rate.remove(campaign_id)
+        return True
 
     async def _give_back(self, batch: BatchReady, *, wait: float) -> None:
         """Leave the batch to whoever comes after `wait` seconds: nothing was booked for it, and its epoch stands."""

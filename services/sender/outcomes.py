@@ -11,7 +11,7 @@ from random import Random
 
 from services.sender.answers import Scope, Verdict, backoff, judge
 from services.sender.gateways import ACCEPTED, Answer
-from services.sender.troubles import Recovered, Troubles
+from services.sender.troubles import OUTAGE_LEAST, Recovered, Troubles
 from shared.ledger import letters
 from shared.ledger.claiming import Claim, Target
 from shared.ledger.releasing import Release
@@ -40,6 +40,7 @@ class Outcomes:
     samples: dict[str, str] = field(default_factory=dict)
     accepted: int = 0
     answers: int = 0
+    unreached: int = 0
     stop: bool = False
 
     def __post_init__(self) -> None:
@@ -57,11 +58,8 @@ class Outcomes:
         verdict = judge(answer, payload_proven=self.claim.proven or self.accepted > 0)
         if verdict.letter is None:
             self.again[target.position] = (verdict, target.platform)
-            # What concerns more than this device must not be asked a thousand times.
-            beyond = verdict.scope is Scope.PROJECT or (
-                verdict.scope is Scope.CAMPAIGN and not self.claim.validate_only
-            )
-            self.stop = self.stop or beyond
+            self.unreached += verdict.unreached
+            self.stop = self.stop or self._goes_beyond(verdict)
             return
         self.array[target.position] = ord(verdict.letter)
         if verdict.letter == letters.ACCEPTED:
@@ -71,6 +69,12 @@ class Outcomes:
         # A dry run changes nothing: a token that it found dead is left to the next campaign.
         if verdict.letter == letters.UNREGISTERED and not self.claim.validate_only:
             self.dead[target.position] = target.hash.hex()
+
+    def _goes_beyond(self, verdict: Verdict) -> bool:
+        """Whether it concerns more than its device, and so must not be asked a thousand times."""
+        if verdict.unreached:
+            return self.unreached >= OUTAGE_LEAST
+        return verdict.scope is Scope.PROJECT or (verdict.scope is Scope.CAMPAIGN and not self.claim.validate_only)
 
     def by_code(self) -> Counter[str]:
         """Answers so far by their code; ask before `settle`, which adds reasons of ours."""

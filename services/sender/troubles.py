@@ -3,8 +3,8 @@
 | the answers | then |
 |---|---|
 | 401 UNAUTHENTICATED | a new access token, once; with a fresh token the project's circuit opens |
-| 403, 404 without UNREGISTERED, FCM out of reach | the project's circuit opens |
-| most requests failed or stayed unanswered | the same: an outage |
+| 403, 404 without UNREGISTERED | the project's circuit opens |
+| most requests failed, stayed unanswered or did not reach FCM | the same: an outage |
 | 429 of the project | its rate is cut, and it pauses for Retry-After |
 | 401 THIRD_PARTY_AUTH_ERROR | the platform stops |
 | a burst of 400 before anything was accepted | the campaign stops |
@@ -59,7 +59,7 @@ def find_troubles(
     again: Collection[tuple[Verdict, str]], *, answers: int, accepted: int, fresh_token: bool, probe: bool
 ) -> Troubles:
     """Read the verdicts that ended nothing, each with its device's platform, out of `answers` in all."""
-    project = [verdict for verdict, _ in again if verdict.scope is Scope.PROJECT]
+    project = [verdict for verdict, _ in again if verdict.scope is Scope.PROJECT and not verdict.unreached]
     exceeded = [verdict for verdict in project if verdict.quota_exceeded]
     stale = [verdict for verdict in project if verdict.refresh_credentials]
     refused = [verdict for verdict in project if verdict not in exceeded and (fresh_token or verdict not in stale)]
@@ -80,8 +80,9 @@ def find_troubles(
 
 
 def is_outage(verdict: Verdict) -> bool:
-    """Whether FCM failed, rather than refused."""
-    return verdict.scope is Scope.DEVICE and (verdict.code in OUTAGE_CODES or verdict.code.startswith("HTTP_5"))
+    """Whether FCM failed or could not be reached, rather than refused."""
+    failed = verdict.code in OUTAGE_CODES or verdict.code.startswith("HTTP_5")
+    return verdict.unreached or (verdict.scope is Scope.DEVICE and failed)
 
 
 def is_burst(failed: int, answers: int, *, probe: bool) -> bool:

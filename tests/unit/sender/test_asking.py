@@ -9,9 +9,9 @@ from shared.contracts.messages import BatchReady
 from shared.ledger.claiming import Claim, NoClaim, NotYet
 
 
-def batch(number: int = 0, project: str = "p") -> BatchReady:
+def batch(number: int = 0, project: str = "p", campaign: int = 1) -> BatchReady:
     """A reference to a batch of the high lane."""
-    return BatchReady(campaign_id=1, batch_no=number, epoch=0, size=2, lane="high", project=project)
+    return BatchReady(campaign_id=campaign, batch_no=number, epoch=0, size=2, lane="high", project=project)
 
 
 class FakeStore(Store):
@@ -82,6 +82,23 @@ async def test_a_campaigns_own_rate_stops_no_other_campaign() -> None:
     assert not slow.done()
     draining.set()
     assert await slow is None
+
+
+async def test_of_a_slow_campaigns_batches_one_waits_here() -> None:
+    """The others leave their places in the lane to other campaigns."""
+    store = FakeStore(NotYet(5, own=True), NotYet(5, own=True), NotYet(5, own=True))
+    asks, draining = asking(store)
+    first = asyncio.create_task(asks.claim(batch(0)))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        assert await asks.claim(batch(1)) is None
+    assert store.given_back == [5]
+    other = asyncio.create_task(asks.claim(batch(0, campaign=2)))
+    await asyncio.sleep(0)
+    assert not first.done()
+    assert not other.done()
+    draining.set()
+    await asyncio.gather(first, other)
 
 
 async def test_a_drain_ends_every_wait() -> None:

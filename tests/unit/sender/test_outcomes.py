@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.sender.gateways import ACCEPTED, Answer, Fault, TransportError
 from services.sender.outcomes import BLOCKED_WAIT, Outcomes, choose
-from services.sender.troubles import Troubles
+from services.sender.troubles import OUTAGE_LEAST, Troubles
 from shared.ledger.claiming import Claim, Target
 from shared.topology import Lane
 
@@ -96,6 +96,22 @@ def test_what_was_not_started_costs_no_attempt_and_goes_on_at_once() -> None:
     assert release.outcomes == "AA.."
     assert release.retry_after == 0
     assert release.attempt == 0
+
+
+def test_what_could_not_reach_fcm_costs_no_attempt_and_stops_the_batch_when_it_goes_on() -> None:
+    """A single connection's trouble is waited for; only when nothing gets through is it worth no further try."""
+    claim = replace(CLAIM, size=OUTAGE_LEAST, outcomes="." * OUTAGE_LEAST, reported="." * OUTAGE_LEAST)
+    targets = tuple(replace(TARGETS[0], position=n) for n in range(OUTAGE_LEAST))
+    outcomes = Outcomes(claim, targets)
+    for index in range(OUTAGE_LEAST - 1):
+        outcomes.write(index, REFUSED)
+    assert not outcomes.stop
+    outcomes.write(OUTAGE_LEAST - 1, REFUSED)
+    assert outcomes.stop
+    release = outcomes.settle(life=None, free=False, rng=Random(1))
+    assert (release.attempt, release.unanswered) == (0, False)
+    assert release.retry_after is not None
+    assert release.retry_after >= 10
 
 
 def test_exhausted_with_an_answer_is_dead() -> None:

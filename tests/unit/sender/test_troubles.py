@@ -7,6 +7,7 @@ UNAVAILABLE = Verdict(None, "UNAVAILABLE", "try later")
 QUOTA = Verdict(None, "RATE_LIMIT_EXCEEDED", "slow", scope=Scope.PROJECT, retry_after=30, quota_exceeded=True)
 STALE = Verdict(None, "UNAUTHENTICATED", "stale", scope=Scope.PROJECT, refresh_credentials=True)
 DENIED = Verdict(None, "PERMISSION_DENIED", "role missing", scope=Scope.PROJECT)
+UNREACHED = Verdict(None, "CONNECT_FAILED", "refused", scope=Scope.PROJECT, answered=False, sent=False)
 APNS = Verdict(None, "THIRD_PARTY_AUTH_ERROR", "bad key", scope=Scope.PLATFORM)
 PAYLOAD = Verdict(None, "INVALID_ARGUMENT", "bad field", scope=Scope.CAMPAIGN)
 
@@ -61,3 +62,11 @@ def test_a_burst_of_refused_payloads_stops_the_campaign_unless_somebody_accepted
     assert find(*[PAYLOAD] * BURST).stop_campaign is PAYLOAD
     assert find(*[PAYLOAD] * (BURST - 1)).stop_campaign is None
     assert find(*[PAYLOAD] * BURST, accepted=1).stop_campaign is None
+
+
+def test_a_connection_that_could_not_be_made_is_no_outage_while_others_work() -> None:
+    """One of several connections, or one sender's network, must not stop every sender."""
+    assert not find(UNREACHED, accepted=400).any
+    assert not find(*[UNREACHED] * (OUTAGE_LEAST - 1)).any
+    assert find(*[UNREACHED] * OUTAGE_LEAST).open_circuit == "CONNECT_FAILED: refused"
+    assert find(UNREACHED, probe=True).open_circuit == "CONNECT_FAILED: refused"
