@@ -11,7 +11,7 @@ from random import Random
 
 from services.sender.answers import Scope, Verdict, backoff, judge
 from services.sender.gateways import ACCEPTED, Answer
-from services.sender.troubles import OUTAGE_LEAST, Recovered, Troubles
+from services.sender.troubles import BURST, OUTAGE_LEAST, Recovered, Troubles
 from shared.ledger import letters
 from shared.ledger.claiming import Claim, Target
 from shared.ledger.releasing import Release
@@ -41,6 +41,7 @@ class Outcomes:
     accepted: int = 0
     answers: int = 0
     unreached: int = 0
+    refused_payloads: int = 0
     stop: bool = False
 
     def __post_init__(self) -> None:
@@ -58,7 +59,6 @@ class Outcomes:
         verdict = judge(answer, payload_proven=self.claim.proven or self.accepted > 0)
         if verdict.letter is None:
             self.again[target.position] = (verdict, target.platform)
-            self.unreached += verdict.unreached
             self.stop = self.stop or self._goes_beyond(verdict)
             return
         self.array[target.position] = ord(verdict.letter)
@@ -71,10 +71,14 @@ class Outcomes:
             self.dead[target.position] = target.hash.hex()
 
     def _goes_beyond(self, verdict: Verdict) -> bool:
-        """Whether it concerns more than its device, and so must not be asked a thousand times."""
+        """Whether it is known to concern more than its device, and so must not be asked a thousand times."""
         if verdict.unreached:
+            self.unreached += 1
             return self.unreached >= OUTAGE_LEAST
-        return verdict.scope is Scope.PROJECT or (verdict.scope is Scope.CAMPAIGN and not self.claim.validate_only)
+        if verdict.scope is Scope.CAMPAIGN:
+            self.refused_payloads += 1
+            return self.refused_payloads >= BURST and not self.claim.validate_only
+        return verdict.scope is Scope.PROJECT
 
     def by_code(self) -> Counter[str]:
         """Answers so far by their code; ask before `settle`, which adds reasons of ours."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.sender.gateways import ACCEPTED, Answer, Fault, TransportError
 from services.sender.outcomes import BLOCKED_WAIT, Outcomes, choose
-from services.sender.troubles import OUTAGE_LEAST, Troubles
+from services.sender.troubles import BURST, OUTAGE_LEAST, Troubles
 from shared.ledger.claiming import Claim, Target
 from shared.topology import Lane
 
@@ -112,6 +112,17 @@ def test_what_could_not_reach_fcm_costs_no_attempt_and_stops_the_batch_when_it_g
     assert (release.attempt, release.unanswered) == (0, False)
     assert release.retry_after is not None
     assert release.retry_after >= 10
+
+
+def test_refused_payloads_stop_the_batch_once_they_are_a_burst() -> None:
+    """Sooner, and the burst that stops the campaign would depend on how fast FCM answers."""
+    claim = replace(CLAIM, proven=False, size=BURST, outcomes="." * BURST, reported="." * BURST)
+    outcomes = Outcomes(claim, tuple(replace(TARGETS[0], position=n) for n in range(BURST)))
+    for index in range(BURST - 1):
+        outcomes.write(index, fcm_error(400, "INVALID_ARGUMENT"))
+    assert not outcomes.stop
+    outcomes.write(BURST - 1, fcm_error(400, "INVALID_ARGUMENT"))
+    assert outcomes.stop
 
 
 def test_exhausted_with_an_answer_is_dead() -> None:
