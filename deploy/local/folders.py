@@ -37,7 +37,7 @@ def fresh(name: str) -> Iterator[Path]:
     try:
         with _locked(folder):
             yield folder
-    except Exception:
+    except (Exception, SystemExit):
         raise
     except BaseException:
         # Interrupted by the user: there is nothing to look into.
