@@ -10,6 +10,6 @@ the broker is; every refusal is an RFC 9457 problem with a stable `type`; an imp
 Reading order: `app` (build), `web` (routes and their order), `campaigns`, `devices`, `system` (a router for each
 resource), `steering` (what else is done to campaigns) and `results` (what became of them), each with its own reading
 order, likewise `audiences` (for whom they are), `registry` and `imports` (devices one by one and by the million),
-`schemas` and `stats` (what travels), `importing` (lines to rows), `store` (queries), `problems` and
-`faults` (every refusal), `security`, `middleware`.
+`schemas` and `stats` (what travels), `importing` (lines to rows), `chunks` (rows to PostgreSQL), `store` (queries),
+`problems` and `faults` (every refusal), `security`, `middleware`.
 """

@@ -30,7 +30,8 @@ from shared.lifecycle import Loops
 from shared.observability.listening import Listener
 from shared.observability.probes import Check
 from shared.outbox import Relay
-from shared.topology import COMMANDS, EVENTS
+from shared.topology import COMMANDS, EVENTS, fed_by
+from shared.topology.repair import Repair
 
 log = structlog.get_logger()
 
@@ -58,6 +59,10 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
             await connect(settings.amqp_url.get_secret_value(), name="api look", timeout=settings.start_timeout)
         )
         publisher = Publisher(connection)
+        repair = Repair(
+            looking, publisher, exchanges=(COMMANDS, EVENTS), queues=fed_by(COMMANDS), every=settings.repair_every
+        )
+        await repair.whole(settings.start_timeout)
         await publisher.open(COMMANDS, EVENTS)
         keys = Keys(database, digest(settings.operator_key.get_secret_value()))
         commands = Relay(database, publisher, "command")
@@ -77,6 +82,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
                 "process": _draining_check(draining),
                 "database": database.check,
                 "broker": _broker_check(connection),
+                "topology": repair.check,
                 "commands": _commands_check(database),
             },
             tail=tail,
@@ -102,6 +108,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
             "keys": keys.run(),
             "cleaning": Cleaning(database).run(),
             "tail": tail.run(),
+            "repair": repair.run(),
             "heartbeat": heartbeat.run(),
         }
         began = time.monotonic()

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 
 from services.api import store
 from services.api.access.audit import describe
+from services.api.chunks import committed
 from services.api.content_type import NDJSON, streamed_media
 from services.api.device_lines import KNOWN_LINE, MAX_LINE, DeviceRow
 from services.api.importing import Import, Imported
@@ -74,8 +75,7 @@ async def register_devices(request: Request, _: Ingest) -> Imported:
         async def register(tx: Writer) -> None:
             await store.register(tx, rows)
 
-        async with found.import_gate:
-            await found.database.again(register)
+        await committed(found, register)
 
     job = Import(projects, write, found.draining)
     try:

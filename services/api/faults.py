@@ -84,13 +84,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def http_problem(scope: Scope, error: HTTPException) -> Response:
-    """The answer for what the framework refuses."""
+    """The answer for what the framework refuses; it does not repeat the path, in which users' ids may be."""
     kind = BY_STATUS.get(error.status_code)
     if kind is None:
         return internal_problem(error)
     detail = {
-        NO_ROUTE: f"{scope['path']} is not an address of this API; /openapi.json lists them all.",
-        METHOD: f"{scope['path']} does not take {scope['method']}; the Allow header says what it takes.",
+        NO_ROUTE: "This is not an address of this API; /openapi.json lists them all.",
+        METHOD: f"This address does not take {scope['method']}; the Allow header says what it takes.",
         MALFORMED: "The body could not be read as JSON: it is cut short, nested too deeply, or not UTF-8.",
     }.get(kind, str(error.detail))
     return problem_response(kind, detail, headers=error.headers)

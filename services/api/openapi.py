@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from services.api.access.changes import KEY_HEADER, STREAMED
+from services.api.access.changes import KEY_HEADER
 from services.api.problems import (
     ANSWER_LOST,
     FORBIDDEN,
@@ -74,7 +74,7 @@ def _surround(method: str, operation: dict[str, Any]) -> None:
     if FRAMEWORKS in str(operation["responses"].get("422")):
         del operation["responses"]["422"]
     _can_answer(operation, *EVERYWHERE)
-    if method == "post" and not STREAMED & set(operation.get("requestBody", {}).get("content", {})):
+    if method == "post":
         _can_answer(operation, *ONCE)
         operation.setdefault("parameters", []).append(KEY_PARAMETER)
 

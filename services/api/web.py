@@ -33,8 +33,7 @@ happened.
 * Refusals are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; `type` is stable, `detail` is for people.
 * `X-Request-ID` is taken, or made, and given back; problems, logs, the audit log and messages carry it.
 * `Idempotency-Key` on any POST: the same request is answered again, not done again, for 24 hours; another request with
-  the same key is refused. Streamed bodies (NDJSON, CSV) are not compared and the header is ignored there: sending one
-  again changes nothing anyway.
+  the same key is refused. Streamed bodies (NDJSON, CSV) are read through to be compared.
 * `ETag` and `If-Match`: an update says which version it is of, and is refused when there is a newer one.
 * `RateLimit` tells how many requests the key has left in this process; beyond is 429 with `Retry-After`.
 * Lists are paged by `cursor`, opaque, and end with `next_cursor: null`.
@@ -62,7 +61,7 @@ def build(resources: Resources) -> FastAPI:
     app.include_router(audit_routes.router)
     app.include_router(system.router)
     install_faults(app)
-    app.add_middleware(Changes, database=resources.database)
+    app.add_middleware(Changes, database=resources.database, streams=STREAMS)
     app.add_middleware(Gate, keys=resources.keys, limits=resources.limits)
     app.add_middleware(BodyLimit, limit=MAX_BODY, exempt=STREAMS)
     app.add_middleware(Surround)

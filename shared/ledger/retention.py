@@ -1,12 +1,16 @@
 """What is kept for how long, and its deletion in steps that nobody notices.
 
 A campaign's row and its counters stay for ever: a kilobyte that says what became of it. Its ledger, which knows every
-device (8 MB a million), goes after a settable time; from then on `ledger_deleted_at` says so.
+device (8 MB a million), goes after a settable time; from its first step on `ledger_deleted_at` says so. It stays for as
+long as a follow-up that is not yet planned names it, be it a draft or scheduled.
 """
+
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import text
+from sqlalchemy.engine import Row
 
 from shared.db import Writer
 
@@ -27,15 +31,27 @@ class Retention(BaseSettings):
     interval: float = Field(60.0, gt=0, description="Seconds between looks for what may be deleted")
 
 
-# A follow-up reads its parent's batches until it is planned.
-OLD_LEDGER = text("""
+# A ledger is given up as a whole, by the mark, before its first batch goes; what has a plan still is not gone.
+BEGUN = text("""
+    select c.id from campaign_plan p join campaign c on c.id = p.campaign_id
+     where c.ledger_deleted_at is not null order by c.id limit 1 for no key update of c skip locked
+""")
+# Follow-ups read the batches of the campaign that they name until they are planned, whatever they were made from.
+_UNREAD = """
+    not exists (select from campaign f
+                 where f.audience ->> 'kind' = 'follow_up' and f.audience ->> 'campaign_id' = cast(c.id as text)
+                   and f.planned_at is null and f.status not in ('completed', 'cancelled', 'failed'))
+"""
+OLD_LEDGER = text(f"""
     select c.id from campaign c
      where c.status in ('completed', 'cancelled', 'failed') and c.ledger_deleted_at is null
-       and c.completed_at < now() - make_interval(secs => :age)
-       and not exists (select from campaign f where f.parent_id = c.id and f.planned_at is null
-                          and f.status not in ('completed', 'cancelled', 'failed'))
-     order by c.completed_at limit 1 for no key update skip locked
-""")
+       and c.completed_at < now() - make_interval(secs => :age) and {_UNREAD}
+     order by c.completed_at limit 1 for no key update of c skip locked
+""")  # noqa: S608 - constants
+# In a statement of its own, which sees the follow-ups that were written while the one before waited for the lock.
+GIVE_UP = text(f"""
+    update campaign c set ledger_deleted_at = now() where c.id = :id and {_UNREAD} returning c.id
+""")  # noqa: S608 - constants
 DELETE_BATCHES = text("""
     delete from campaign_batch where campaign_id = :id and batch_no = any(
         array(select batch_no from campaign_batch where campaign_id = :id order by batch_no limit :step))
@@ -45,7 +61,6 @@ DELETE_REST = (
     text("delete from campaign_plan where campaign_id = :id"),
     text("delete from campaign_pace where campaign_id = :id"),
 )
-LEDGER_DELETED = text("update campaign set ledger_deleted_at = now() where id = :id")
 
 EVENTS = text("""
     delete from campaign_event where (campaign_id, campaign_seq) in (
@@ -70,14 +85,18 @@ HOUR = 3600.0
 
 async def delete_old_ledger(tx: Writer, keep_for: Retention) -> int | None:
     """Delete a step of the oldest ledger that is too old; returns its campaign, None when there is none (left)."""
-    row = await tx.first(OLD_LEDGER, {"age": keep_for.campaigns * DAY})
+    row = await tx.first(BEGUN) or await _give_up(tx, keep_for)
     if row is None:
         return None
     if await tx.run(DELETE_BATCHES, {"id": row.id, "step": STEP}) < STEP:
         for statement in DELETE_REST:
             await tx.run(statement, {"id": row.id})
-        await tx.run(LEDGER_DELETED, {"id": row.id})
     return int(row.id)
+
+
+async def _give_up(tx: Writer, keep_for: Retention) -> Row[Any] | None:
+    row = await tx.first(OLD_LEDGER, {"age": keep_for.campaigns * DAY})
+    return None if row is None else await tx.first(GIVE_UP, {"id": row.id})
 
 
 async def delete_old_rows(tx: Writer, keep_for: Retention) -> bool:

@@ -4,6 +4,7 @@ A handler writes its entry in the transaction of the change. What writes none is
 `changes`, without before and after, so that no change is missing.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,8 +54,9 @@ async def audit(
 ) -> None:
     """Enter a change in the transaction that makes it.
 
-    `resource` is its address below `/v1`, such as `campaigns/7`; `before` and `after` what is worth knowing of it, in
-    plain JSON or times: None before a creation and after a deletion. Secrets and tokens are left out here.
+    `resource` is its address below `/v1`, such as `campaigns/7`, a user's by `user_resource`; `before` and `after` what
+    is worth knowing of it, in plain JSON or times: None before a creation and after a deletion. Secrets and tokens are
+    left out here.
 
     Raises `ProblemError` when the same Idempotency-Key has meanwhile been given to a repeated request: nothing of this
     one may be committed then.
@@ -65,6 +67,26 @@ async def audit(
     if change.ticket is not None:
         await mark_done(tx, change.ticket, resource)
     change.audited = True
+
+
+def user_resource(user_id: str) -> str:
+    """A user's address in the log: found again by who knows the id, and naming nobody once the id is forgotten.
+
+    >>> user_resource("user-1")
+    'users/sha256:c6c289e49e9c05b2145860387b73bcb1'
+    """
+    return f"users/sha256:{hashlib.sha256(user_id.encode()).hexdigest()[:32]}"
+
+
+def address(scope: Scope) -> str:
+    """The address of a request below `/v1`, with users by their hash.
+
+    >>> address({"path": "/v1/campaigns/7/pause", "path_params": {"campaign_id": "7"}})
+    'campaigns/7/pause'
+    """
+    path = str(scope["path"]).removeprefix("/v1/")
+    user_id = scope.get("path_params", {}).get("user_id")
+    return path if user_id is None else path.removesuffix(f"users/{user_id}") + user_resource(user_id)
 
 
 def describe(request: Request, resource: str, after: Mapping[str, Any]) -> None:

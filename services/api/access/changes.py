@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,7 +13,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.access import idempotency
-from services.api.access.audit import Change, enter
+from services.api.access.audit import Change, address, enter
+from services.api.access.bodies import Digested, again, digest_of, whole
 from services.api.access.idempotency import Answer, Ticket
 from services.api.faults import AWAY, http_problem, unavailable_problem
 from services.api.problems import INVALID, ProblemError, problem_response
@@ -35,16 +37,6 @@ UNCHANGING = frozenset(
 
 KEY_HEADER = "Idempotency-Key"
 KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
-STREAMED = frozenset(
-    {
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/jsonl",
-        "application/x-jsonlines",
-        "text/csv",
-    }
-)
-"""Bodies that are not held in memory, so not compared either: sending an import again registers nothing twice."""
 NOT_KEPT = frozenset({401, 403, 413, 429})
 """Answers that say nothing about the request itself; like those of 500 and up they free the key."""
 MAX_ANSWER = 1_048_576
@@ -53,11 +45,12 @@ KEPT_HEADERS = ("content-type", "location", "etag")
 
 
 class Changes:
-    """Serves requests that do not change anything as they are."""
+    """Serves requests that do not change anything as they are; bodies of the paths in `streams` are of any length."""
 
-    def __init__(self, app: ASGIApp, *, database: Database) -> None:
+    def __init__(self, app: ASGIApp, *, database: Database, streams: re.Pattern[str]) -> None:
         self._app = app
         self._database = database
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,7 +60,7 @@ class Changes:
         change = Change()
         scope["state"]["change"] = change
         key = Headers(scope=scope).get(KEY_HEADER)
-        if key is None or scope["method"] != "POST" or _media(scope) in STREAMED:
+        if key is None or scope["method"] != "POST":
             await self._serve(scope, receive, send, change)
         elif not KEY_FORM.fullmatch(key):
             await _bad_key(scope, receive, send)
@@ -88,7 +81,7 @@ class Changes:
         template = str(getattr(scope.get("route"), "path", ""))
         if change.audited or (scope["method"], template) in UNCHANGING:
             return
-        resource = change.resource or str(scope["path"]).removeprefix("/v1/")
+        resource = change.resource or address(scope)
         try:
             async with self._database.write() as tx:
                 await enter(tx, scope, resource, after=change.after)
@@ -99,10 +92,13 @@ class Changes:
     async def _once(self, key: str, scope: Scope, receive: Receive, send: Send, change: Change) -> None:
         """Serve it as the one request of its key, or as it was answered before."""
         ticket = Ticket(scope["state"]["principal"].key_id, key, uuid.uuid4().hex)
+        stream = Digested(receive) if self._streams.fullmatch(scope["path"]) else None
         try:
-            body = await _whole(receive)
+            body = await whole(receive) if stream is None else b"streamed"
             asked = idempotency.fingerprint(scope["method"], scope["path"], scope["query_string"], body)
             known = await idempotency.take(self._database, ticket, asked)
+            if known is not None and stream is not None and await digest_of(receive) != known.streamed:
+                raise idempotency.reused()
         except ProblemError as error:
             await problem_response(error.kind, error.detail, error.more)(scope, receive, send)
             return
@@ -123,20 +119,21 @@ class Changes:
             held.append(message)
 
         try:
-            await self._serve(scope, _again(body, receive), hold, change)
+            await self._serve(scope, stream or again(body, receive), hold, change)
         except BaseException:
             await self._let_go(ticket)
             raise
-        await self._settle(change, ticket, held)
+        await self._settle(change, ticket, _answer(held), stream)
         for message in held:
             await send(message)
 
-    async def _settle(self, change: Change, ticket: Ticket, held: list[Message]) -> None:
+    async def _settle(self, change: Change, ticket: Ticket, answer: Answer, stream: Digested | None) -> None:
         """Keep the answer, or free the key where there is none worth keeping."""
-        answer = _answer(held)
-        if answer.status >= 500 or answer.status in NOT_KEPT or len(answer.body) > MAX_ANSWER:  # noqa: PLR2004
+        unread = stream is not None and not stream.whole
+        if unread or answer.status >= 500 or answer.status in NOT_KEPT or len(answer.body) > MAX_ANSWER:  # noqa: PLR2004
             await self._let_go(ticket)
             return
+        answer = replace(answer, streamed=b"" if stream is None else stream.digest())
         try:
             if change.secret and answer.status < 400:  # noqa: PLR2004 - a refusal holds no secret
                 await idempotency.lose(self._database, ticket)
@@ -159,32 +156,6 @@ async def _bad_key(scope: Scope, receive: Receive, send: Send) -> None:
     await problem_response(INVALID, f"{KEY_HEADER}: {said}.", {"errors": [fault]})(scope, receive, send)
 
 
-async def _whole(receive: Receive) -> bytes:
-    """The body, which the limit around this keeps small."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HTTPException(400)
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the whole body once, then whatever the server says."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
 def _answer(held: Iterable[Message]) -> Answer:
     status, headers, body = 500, Headers(), b""
     for message in held:
@@ -193,7 +164,3 @@ def _answer(held: Iterable[Message]) -> Answer:
         elif message["type"] == "http.response.body":
             body += message.get("body", b"")
     return Answer(status, {name: headers[name] for name in KEPT_HEADERS if name in headers}, body)
-
-
-def _media(scope: Scope) -> str:
-    return Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()

@@ -51,7 +51,9 @@ MARK = text("""
      where key_id = :key_id and key = :key and holder = :holder and status is null
 """)
 KEEP = text("""
-    update idempotency set status = :status, headers = cast(:headers as jsonb), body = :body, ended = true
+    update idempotency
+       set status = :status, headers = cast(:headers as jsonb), body = :body, ended = true,
+           fingerprint = fingerprint || cast(:streamed as bytea)
      where key_id = :key_id and key = :key and holder = :holder and status is null
 """)
 LET_GO = text("""
@@ -79,15 +81,19 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is kept."""
+    """An answer that is kept; `streamed` is the digest of the request's body where that came as a stream."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    streamed: bytes = b""
 
 
 def fingerprint(method: str, path: str, query: bytes, body: bytes) -> bytes:
-    """What tells two requests apart: where they go and what they say."""
+    """What tells two requests apart: where they go and what they say.
+
+    Of a streamed request it is where it goes; the digest of its body is only known behind it, and kept then.
+    """
     hashed = hashlib.sha256()
     for part in (method.encode(), path.encode(), query, body):
         hashed.update(len(part).to_bytes(8, "big") + part)
@@ -109,13 +115,18 @@ async def take(database: Database, ticket: Ticket, request: bytes) -> Answer | N
     return _answer(row, request)
 
 
+def reused() -> ProblemError:
+    """The refusal of another request's key."""
+    return ProblemError(
+        KEY_REUSED, "This Idempotency-Key came with another address or body before. Use a new key for it."
+    )
+
+
 def _answer(row: Row[Any], request: bytes) -> Answer:
-    if row.fingerprint != request:
-        raise ProblemError(
-            KEY_REUSED, "This Idempotency-Key came with another address or body before. Use a new key for it."
-        )
+    if not row.fingerprint.startswith(request):
+        raise reused()
     if row.status is not None:
-        return Answer(row.status, row.headers, row.body)
+        return Answer(row.status, row.headers, row.body, row.fingerprint[len(request) :])
     if row.ended or (row.old and row.resource is not None):
         raise ProblemError(
             ANSWER_LOST,
@@ -133,7 +144,12 @@ async def mark_done(tx: Writer, ticket: Ticket, resource: str) -> None:
 
 async def keep(database: Database, ticket: Ticket, answer: Answer) -> None:
     """Keep the answer for repeated requests."""
-    values = {"status": answer.status, "headers": json.dumps(dict(answer.headers)), "body": answer.body}
+    values = {
+        "status": answer.status,
+        "headers": json.dumps(dict(answer.headers)),
+        "body": answer.body,
+        "streamed": answer.streamed,
+    }
     async with database.write() as tx:
         await tx.run(KEEP, {**ticket.values(), **values})
 

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from services.api.access.audit import audit
 from services.api.audiences import list_store as store
 from services.api.audiences.list_upload import CSV, ListUpload
+from services.api.chunks import committed
 from services.api.content_type import NDJSON, streamed_media
 from services.api.cursor import Cursor, decode_cursor, encode_cursor
 from services.api.importing import LineFault
@@ -202,8 +203,7 @@ async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) ->
                 raise _sealed(list_id)
             return new
 
-        async with found.import_gate:
-            return await found.database.again(work)
+        return await committed(found, work)
 
     job = ListUpload(add, media, found.draining)
     try:

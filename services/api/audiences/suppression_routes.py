@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 
-from services.api.access.audit import audit
+from services.api.access.audit import audit, user_resource
 from services.api.audiences import suppression_store as store
 from services.api.audiences.shapes import MAX_USERS
 from services.api.content_type import is_json
@@ -155,7 +155,7 @@ async def suppress_user(
     """Put a user on the suppression list; one that is on it stays as entered."""
     async with resources(request).database.write() as tx:
         if await store.add_users(tx, [user_id], wanted.reason, operator.name):
-            await audit(tx, request, f"suppressions/users/{user_id}", after={"reason": wanted.reason})
+            await audit(tx, request, f"suppressions/{user_resource(user_id)}", after={"reason": wanted.reason})
         return SuppressedUser.of(_found(await store.user(tx, user_id), "user"))
 
 
@@ -165,7 +165,7 @@ async def release_user(request: Request, _: Operator, user_id: User) -> None:
     async with resources(request).database.write() as tx:
         before = _found(await store.user(tx, user_id), "user")
         await store.remove_user(tx, user_id)
-        await audit(tx, request, f"suppressions/users/{user_id}", before={"reason": before.reason})
+        await audit(tx, request, f"suppressions/{user_resource(user_id)}", before={"reason": before.reason})
 
 
 @router.get("/devices")

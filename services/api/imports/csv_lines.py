@@ -35,14 +35,15 @@ class CsvLines:
             self._columns = [name.strip() for name in _cells(header)]
         except ValueError as error:
             raise ProblemError(INVALID, f"Line 1 has to name the columns; it is {error}.") from None
-        strange = [name for name in self._columns if not _is_column(name)]
-        twice = sorted({name for name in self._columns if self._columns.count(name) > 1})
+        # By number: a body without this line begins with a device, whose user and token are nobody's to repeat.
+        strange = [str(number) for number, name in enumerate(self._columns, 1) if not _is_column(name)]
+        twice = sorted({name for name in self._columns if _is_column(name) and self._columns.count(name) > 1})
         missing = [name for name in ("user_id", "platform") if name not in self._columns]
         if not set(TARGETS) & set(self._columns):
             missing.append("token or fid")
         faults = [
             f"{what}: {', '.join(names)}"
-            for what, names in (("unknown", strange), ("named twice", twice), ("missing", missing))
+            for what, names in (("unknown columns", strange), ("named twice", twice), ("missing", missing))
             if names
         ]
         if faults:

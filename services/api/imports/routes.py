@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 
 from services.api import store as registry
 from services.api.access.audit import audit
+from services.api.chunks import committed
 from services.api.content_type import NDJSON, is_json, streamed_media
 from services.api.cursor import Cursor, decode_cursor, encode_cursor
 from services.api.device_lines import KNOWN_LINE, DeviceRow
@@ -147,13 +148,17 @@ async def put_lines(request: Request, _: Ingest, import_id: ImportId) -> ImportJ
     except ProblemError as error:
         await _interrupted(found.database, import_id, holder, error.detail)
         raise
-    async with found.database.write() as tx:
-        if not await store.end(tx, import_id, holder, "done", None):
-            raise _taken_over(import_id)
+
+    async def ended(tx: Writer) -> Row[Any]:
+        let_go = await store.end(tx, import_id, holder, "done", None)
         done = _found(await store.one(tx, import_id), import_id)
-        counts = {name: getattr(done, name) for name in ("received", "registered", "rejected")}
-        await audit(tx, request, f"imports/{import_id}", after={"state": "done", **counts})
-    log.info("import.done", import_id=import_id, **counts)
+        if not let_go and done.state != "done":
+            raise _taken_over(import_id)
+        await audit(tx, request, f"imports/{import_id}", after={"state": "done", **_counts(done)})
+        return done
+
+    done = await committed(found, ended)
+    log.info("import.done", import_id=import_id, **_counts(done))
     return ImportJob.of(done)
 
 
@@ -198,16 +203,21 @@ def _as_line(row: Row[Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode() + b"\n"
 
 
+def _counts(row: Row[Any]) -> dict[str, int]:
+    return {name: getattr(row, name) for name in ("received", "registered", "rejected")}
+
+
 def _committing(found: Resources, import_id: int, holder: str) -> Any:
     async def commit(rows: Sequence[DeviceRow], progress: Progress) -> None:
         async def work(tx: Writer) -> None:
             if not await store.advance(tx, import_id, holder, progress):
-                raise _taken_over(import_id)
+                if not await store.is_at(tx, import_id, holder, progress.lines):
+                    raise _taken_over(import_id)
+                return  # committed before, and only the answer was lost
             if rows:
                 await registry.register(tx, rows)
 
-        async with found.import_gate:
-            await found.database.again(work)
+        await committed(found, work)
 
     return commit
 

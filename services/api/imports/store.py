@@ -27,8 +27,9 @@ ADVANCE = text("""
     update import_job
        set lines = :lines, received = received + :received, registered = registered + :registered,
            rejected = rejected + :rejected, touched_at = now()
-     where id = :id and holder = :holder
+     where id = :id and holder = :holder and lines < :lines
 """)
+IS_AT = text("select 1 from import_job where id = :id and holder = :holder and lines = :lines")
 REJECT = text("""
     insert into import_rejected (import_id, line, problem, content)
     select cast(:id as bigint), k.line, k.problem, k.content
@@ -91,7 +92,7 @@ async def take(tx: Writer, import_id: int, holder: str) -> Row[Any] | None:
 
 
 async def advance(tx: Writer, import_id: int, holder: str, progress: Progress) -> bool:
-    """Note a chunk in its own transaction; False when the job is another request's by now."""
+    """Note a chunk in its own transaction; False when the job is another request's, or there already."""
     counted = {
         "lines": progress.lines,
         "received": progress.received,
@@ -108,6 +109,11 @@ async def advance(tx: Writer, import_id: int, holder: str, progress: Progress) -
         }
         await tx.run(REJECT, {"id": import_id, **columns})
     return True
+
+
+async def is_at(tx: Reader, import_id: int, holder: str, lines: int) -> bool:
+    """Whether the job is this request's and has come as far as this line."""
+    return await tx.first(IS_AT, {"id": import_id, "holder": holder, "lines": lines}) is not None
 
 
 async def end(tx: Writer, import_id: int, holder: str, state: str, problem: str | None) -> bool:

@@ -1,11 +1,10 @@
 """`/v1/users`: what is kept of a user, deleted."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from services.api.access.audit import audit
+from services.api.access.audit import audit, user_resource
 from services.api.device_lines import UserId
 from services.api.problems import INTERNAL, INVALID, UNAUTHORIZED, UNAVAILABLE, documented
 from services.api.registry import store
@@ -28,9 +27,9 @@ async def forget_user(
     Ledgers keep the numbers of devices, which name nobody once the devices are gone: batches under way skip them
     (`S`), and counts stay what they were. Deleted are the devices with all that is known of them, the user's place in
     uploaded lists, and the id in the audiences of campaigns. Kept are the suppression list, as the promise never to
-    send, which `DELETE /v1/suppressions/users/{user_id}` ends; lines that imports rejected, for seven days; and for
-    its own time the audit log, with what was written of the id before, and a hash of it for this. Asking again changes
-    nothing.
+    send, which `DELETE /v1/suppressions/users/{user_id}` ends; lines that imports rejected, for seven days; answers
+    under an Idempotency-Key, for 24 hours. The audit log and the logs know users by a hash at the most. Asking again
+    changes nothing.
     """
 
     async def work(tx: Writer) -> Forgotten:
@@ -39,8 +38,7 @@ async def forget_user(
         forgotten = Forgotten(
             devices=devices, lists=lists, campaigns=campaigns, suppressed=await store.is_suppressed(tx, user_id)
         )
-        hashed = hashlib.sha256(user_id.encode()).hexdigest()[:32]
-        await audit(tx, request, f"users/sha256:{hashed}", before=forgotten.model_dump())
+        await audit(tx, request, user_resource(user_id), before=forgotten.model_dump())
         return forgotten
 
     return await resources(request).database.again(work)

@@ -32,14 +32,30 @@ LastEventId = Annotated[
 After = Annotated[
     str | None, Query(max_length=64, description="The same, for clients that cannot set headers; the header counts")
 ]
-EXAMPLE = (
-    'retry: 2000\n\nid: 12\nevent: progressed\ndata: {"campaign_id": 7, "campaign_seq": 12, "name": "progressed", '
-    '"at": "2026-11-22T09:00:02+00:00", "data": {"total": 60000, "outcomes": {"accepted": 40788}}}\n\n: beat\n\n'
-)
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream, by the fields of server-sent events",
+    "properties": {
+        "id": {"type": "string", "description": "For `Last-Event-ID`"},
+        "event": {"type": "string", "description": "Its name, as in `data`"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "campaign_id, campaign_seq, name, at, and `data` of its own",
+        },
+    },
+    "required": ["id", "event", "data"],
+}
+EXAMPLE = {
+    "id": "12",
+    "event": "progressed",
+    "data": '{"campaign_id": 7, "campaign_seq": 12, "name": "progressed", "at": "2026-11-22T09:00:02+00:00", '
+    '"data": {"total": 60000, "outcomes": {"accepted": 40788}}}',
+}
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events as they happen, with a comment in every 15 s of silence",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        "content": {"text/event-stream": {"schema": EVENT, "example": EXAMPLE}},
     }
 }
 

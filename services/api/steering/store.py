@@ -67,6 +67,8 @@ SYSTEM_STOP = text("""
 """)
 
 FOLLOWED = text("select status, ledger_deleted_at from campaign where id = :id")
+# Against the lock that deletion takes: whoever is first, the other sees what it did.
+FOLLOWED_HELD = text("select status, ledger_deleted_at from campaign where id = :id for share")
 USER = text("select 1 from device where user_id = :user_id and active limit 1")
 DEVICE = text("select 1 from device where id = :id and active")
 
@@ -120,8 +122,11 @@ async def system_stop(tx: Reader) -> Row[Any] | None:
 
 
 async def followed(tx: Reader, campaign_id: int) -> Row[Any] | None:
-    """Whether a campaign can be followed up: where it is, and whether its batches are still there."""
-    return await tx.first(FOLLOWED, {"id": campaign_id})
+    """Whether a campaign can be followed up: where it is, and whether its batches are still there.
+
+    A `Writer` keeps them there until its transaction ends, and so, with the draft that it writes, until that is sent.
+    """
+    return await tx.first(FOLLOWED_HELD if isinstance(tx, Writer) else FOLLOWED, {"id": campaign_id})
 
 
 async def usable_user(tx: Reader, user_id: str) -> bool:

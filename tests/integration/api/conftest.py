@@ -13,6 +13,8 @@ from services.api.settings import ApiSettings
 from shared.db import Database
 
 KEY = "kT3-mVq9_xLw0ZbRe5"
+PATIENCE = 30.0
+"""Seconds for an answer: what a test wants to know is whether, not how soon; httpx's own 5 s end on a busy machine."""
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ async def client(settings: ApiSettings) -> AsyncGenerator[httpx.AsyncClient]:
     async with api(settings) as loops:
         tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         url = f"http://{settings.http_host}:{settings.http_port}"
-        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE) as client:
             yield client
     for task in tasks:
         task.cancel()

@@ -1,5 +1,6 @@
 """Maintenance over a ledger with old and new campaigns."""
 
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -15,9 +16,9 @@ KEEP = Retention(campaigns=10, events=5, audit=10)
 
 CAMPAIGN = text("""
     insert into campaign (title, content, audience, priority, ttl_seconds, delivery, max_attempts, status, completed_at,
-                          total, accepted, parent_id)
-    values ('t', '{}', '{}', 'high', 1, 'at_least_once', 1, :status, now() - make_interval(days => :days),
-            4, 4, :parent_id)
+                          total, accepted)
+    values ('t', '{}', cast(:audience as jsonb), 'high', 1, 'at_least_once', 1, :status,
+            now() - make_interval(days => :days), 4, 4)
     returning id
 """)
 LEDGER = (
@@ -52,11 +53,12 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 
 async def campaign(
-    database: Database, *, days: int, status: str = "completed", parent_id: int | None = None, batches: int = 2
+    database: Database, *, days: int, status: str = "completed", follows: int | None = None, batches: int = 2
 ) -> int:
     """A campaign that ended `days` ago, with its ledger."""
+    audience = {} if follows is None else {"kind": "follow_up", "campaign_id": follows, "outcomes": ["dead"]}
     async with database.write() as tx:
-        row = await tx.first(CAMPAIGN, {"status": status, "days": days, "parent_id": parent_id})
+        row = await tx.first(CAMPAIGN, {"status": status, "days": days, "audience": json.dumps(audience)})
         assert row is not None
         for statement in LEDGER:
             values = {"id": row.id, **({"batches": batches} if ":batches" in statement else {})}
@@ -85,26 +87,37 @@ async def test_an_old_ledger_goes_and_its_counters_stay(database: Database) -> N
 
 
 async def test_a_ledger_goes_in_steps_that_are_short(database: Database) -> None:
-    """A crash between two of them leaves the rest for the next round."""
+    """A crash between two of them leaves the rest for the next round; nobody takes what is left for the whole."""
     old = await campaign(database, days=11, batches=retention.STEP + 1)
     async with database.write() as tx:
         assert await retention.delete_old_ledger(tx, KEEP) == old
     between = await counts(database, old)
-    assert (between["batches"], between["devices"], between["deleted"]) == (1, 1, False)
+    assert (between["batches"], between["devices"], between["deleted"]) == (1, 1, True)
     await Maintenance(database, KEEP, breath=0).round()
-    assert (await counts(database, old))["deleted"]
+    left = await counts(database, old)
+    assert (left["batches"], left["devices"], left["events"]) == (0, 0, 0)
 
 
-async def test_a_ledger_stays_while_a_follow_up_still_reads_it(database: Database) -> None:
-    """Until that is planned or over."""
+@pytest.mark.parametrize("status", ["draft", "scheduled", "sending", "paused"])
+async def test_a_ledger_stays_while_a_follow_up_still_reads_it(database: Database, status: str) -> None:
+    """However long it is only written; until it is planned."""
     old = await campaign(database, days=11)
-    follow_up = await campaign(database, days=0, status="sending", parent_id=old)
+    follow_up = await campaign(database, days=0, status=status, follows=old)
     maintenance = Maintenance(database, KEEP, breath=0)
     await maintenance.round()
-    assert not (await counts(database, old))["deleted"]
+    kept = await counts(database, old)
+    assert (kept["batches"], kept["deleted"]) == (2, False)
     async with database.write() as tx:
         await tx.run(text("update campaign set planned_at = now() where id = :id"), {"id": follow_up})
     await maintenance.round()
+    assert (await counts(database, old))["deleted"]
+
+
+async def test_a_follow_up_that_came_to_nothing_keeps_no_ledger(database: Database) -> None:
+    """It was cancelled before it was planned."""
+    old = await campaign(database, days=11)
+    await campaign(database, days=0, status="cancelled", follows=old)
+    await Maintenance(database, KEEP, breath=0).round()
     assert (await counts(database, old))["deleted"]
 
 

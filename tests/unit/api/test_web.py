@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.api import web
@@ -277,3 +278,29 @@ async def test_openapi_shows_examples_and_the_problems_of_every_route(client: ht
     references = {part.split('"')[0] for part in str(schema).replace("'", '"').split("#/components/schemas/")[1:]}
     assert references <= names.keys()
     assert "HTTPValidationError" not in names
+
+
+async def test_no_log_line_and_no_refusal_names_a_user_or_a_token(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Addresses hold users' ids, drivers' errors what was being written."""
+    with structlog.testing.capture_logs() as logs:
+        answers = [
+            await client.delete("/v1/users/secret-user"),
+            await client.put("/v1/suppressions/users/secret-user", json={}),
+            await client.put("/v1/users/secret-user"),
+            await client.get("/v1/user/secret-user"),
+            await client.get("/v1/devices", params={"user_id": "secret-user"}),
+            await client.get("/v1/campaigns/7"),
+        ]
+    said = "".join(map(str, [*logs, *caplog.records, *(answer.text for answer in answers)]))
+    assert "secret-user" not in said
+    routes = [line["route"] for line in logs if line["event"] == "request.answered"]
+    assert routes[0] == "/v1/users/{user_id:path}"
+    assert routes[3] == "unmatched"
+    assert logs[-1]["campaign_id"] == "7"
+
+
+def test_the_driver_tells_no_values_in_its_errors() -> None:
+    """A failed statement is logged without what it was to write."""
+    assert AwayDatabase().engine.sync_engine.hide_parameters

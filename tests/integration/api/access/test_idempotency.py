@@ -123,13 +123,33 @@ async def test_a_body_that_is_too_large_is_refused_under_a_key_too(client: httpx
     assert (await create(client, "k1")).status_code == 201
 
 
-async def test_lines_may_be_sent_again_with_the_key(client: httpx.AsyncClient) -> None:
-    """They are not compared: registering what is registered changes nothing."""
+async def test_a_streamed_body_is_answered_again_and_not_done_again(client: httpx.AsyncClient) -> None:
+    """A second upload would be a second list."""
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "k1"}
+    body = "".join(f'"user-{number}"\n' for number in range(20_000))
+    first, again = [await client.post("/v1/lists?name=new", content=body, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert len((await client.get("/v1/lists")).json()["items"]) == 1
+
+
+async def test_a_key_is_for_one_streamed_body(client: httpx.AsyncClient) -> None:
+    """Other lines under it are refused, and so is another address."""
     line = '{"user_id":"u","platform":"ios","target":{"kind":"token","value":"t"}}'
     headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "k1"}
-    for _ in range(2):
-        answer = await client.post("/v1/devices/bulk", content=line, headers=headers)
-        assert answer.json()["registered"] == 1
+    assert (await client.post("/v1/devices/bulk", content=line, headers=headers)).json()["registered"] == 1
+    assert (await client.post("/v1/devices/bulk", content=line, headers=headers)).json()["registered"] == 1
+    for path, body in (("/v1/devices/bulk", line * 2), ("/v1/lists?name=new", line)):
+        other = await client.post(path, content=body, headers=headers)
+        assert (other.status_code, other.json()["type"]) == (422, "urn:carillon:problem:idempotency-key-reused")
+
+
+async def test_a_stream_that_was_refused_unread_frees_its_key(client: httpx.AsyncClient) -> None:
+    """Nobody knows what it said, and nobody holds it in memory to find out."""
+    refused = await client.post("/v1/lists?name=new", content=b"x" * 10_000_000, headers={"Idempotency-Key": "k1"})
+    assert refused.status_code == 415
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "k1"}
+    assert (await client.post("/v1/lists?name=new", content='"u"', headers=headers)).status_code == 201
 
 
 async def test_an_answer_is_forgotten_after_a_day(client: httpx.AsyncClient, database: Database) -> None:

@@ -15,6 +15,10 @@ from tests.support.eventually import eventually
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
+CUT = text("""
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = 'api' and datname = current_database()
+""")
 COUNT = text("select count(*) as n from device")
 
 
@@ -108,6 +112,25 @@ async def test_progress_can_be_followed_and_a_cut_is_gone_on_behind(
     assert cut["problem"] == "The client left."
     assert CHUNK <= cut["received"] == cut["registered"] == await registered(database) < count
     done = (await send(client, import_id, body)).json()
+    assert (done["state"], done["received"], done["registered"]) == ("done", count, count)
+    assert await registered(database) == count
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+async def test_an_import_outlives_its_connections(client: httpx.AsyncClient, database: Database, format_: str) -> None:
+    """PostgreSQL restarts or fails over: what it had in hand is written again, and counted once."""
+    count = 4 * CHUNK
+    import_id = await announce(client, format=format_)
+    rows = "".join(f"u{n},ios,t{n},pro\n" for n in range(count))
+    body = lines(count) if format_ == "ndjson" else f"user_id,platform,token,attributes.plan\n{rows}".encode()
+
+    async def cut() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), len(body) // 8 + 1):
+            yield body[start : start + len(body) // 8 + 1]
+            async with database.read() as tx:
+                await tx.all(CUT)
+
+    done = (await send(client, import_id, cut(), CSV if format_ == "csv" else NDJSON)).json()
     assert (done["state"], done["received"], done["registered"]) == ("done", count, count)
     assert await registered(database) == count
 

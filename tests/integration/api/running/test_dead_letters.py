@@ -1,5 +1,9 @@
 """`/v1/dead-letters` over a running API and broker."""
 
+import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from shared.topology import DEAD
+from tests.integration.api.conftest import KEY
 from tests.support.eventually import eventually
 
 
@@ -129,3 +134,32 @@ async def test_discarded_letters_are_gone_and_the_log_says_who_did_it(
     assert [item["id"] for item in (await listed(client, 2))["items"]] == ["m1", "m2"]
     entry = (await client.get("/v1/audit?resource=dead-letters")).json()["items"][0]
     assert (entry["key_name"], entry["after"]["done"]) == ("operator", 1)
+
+
+async def test_the_desk_on_the_command_line_lists_shows_replays_and_discards(
+    client: httpx.AsyncClient, channel: AbstractChannel
+) -> None:
+    """A client of this API, with an operator's key."""
+    await bury(channel, 1, 2)
+    await bury(channel, 3, reason="ValueError")
+    await listed(client, 3)
+
+    async def desk(*arguments: str) -> dict[str, Any]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deploy.dead_letters", "--api", str(client.base_url), *arguments, "--json"),
+            env={**os.environ, "CARILLON_OPERATOR_KEY": KEY},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+
+    assert (await desk("list"))["groups"][0] == {"queue": "sender.high", "reason": "KeyError", "count": 2}
+    assert (await desk("show", "m3"))["body"] == '{"campaign_id":3}'
+    assert (await desk("replay", "--queue", "sender.high", "--dry-run"))["matched"] == 3
+    assert (await desk("replay", "--reason", "KeyError"))["done"] == 2
+    assert (await desk("discard", "--all"))["done"] == 1
+    assert (await desk("list"))["ready"] == 0
+    lane = await channel.declare_queue("sender.high", passive=True)
+    assert lane.declaration_result.message_count == 2

@@ -1,6 +1,6 @@
 """What the audit log keeps."""
 
-from services.api.access.audit import MAX_ITEMS, MAX_VALUE, redacted
+from services.api.access.audit import MAX_ITEMS, MAX_VALUE, address, redacted, user_resource
 
 
 def test_secrets_and_tokens_are_not_kept_wherever_they_are() -> None:
@@ -25,3 +25,12 @@ def test_what_is_long_is_cut() -> None:
 def test_a_null_character_is_left_out() -> None:
     """PostgreSQL keeps none in JSON."""
     assert redacted({"title": "a\x00b"}) == {"title": "ab"}
+
+
+def test_a_user_is_named_by_a_hash_in_an_address() -> None:
+    """Also one whose id looks like an address itself."""
+    user_id = "team/users/7"
+    scope = {"path": f"/v1/suppressions/users/{user_id}", "path_params": {"user_id": user_id}}
+    assert address(scope) == f"suppressions/{user_resource(user_id)}"
+    assert "team" not in address(scope)
+    assert address({"path": "/v1/lists/3", "path_params": {"list_id": "3"}}) == "lists/3"

@@ -50,7 +50,7 @@ def test_every_column_reaches_the_registry() -> None:
     ("header", "said"),
     [
         (b"", "missing: user_id, platform, token or fid"),
-        (b"user_id,platform,token,colour", "unknown: colour"),
+        (b"user_id,platform,token,colour", "unknown columns: 4"),
         (b"user_id,user_id,platform,token", "named twice: user_id"),
         (b"user-1,ios,t", "missing: user_id, platform, token or fid"),
         (b"\xff", "not UTF-8"),
@@ -62,6 +62,13 @@ def test_a_first_line_that_names_no_columns_ends_the_import(header: bytes, said:
     with pytest.raises(ProblemError, match=said) as caught:
         CsvLines(header)
     assert caught.value.kind is INVALID
+
+
+def test_a_device_in_place_of_the_columns_is_not_repeated() -> None:
+    """The refusal is logged, and kept with the job."""
+    with pytest.raises(ProblemError, match="unknown columns: 1, 2, 3; missing") as caught:
+        CsvLines(b"secret-user,ios,secret:token")
+    assert "secret" not in caught.value.detail
 
 
 @pytest.mark.parametrize(
