@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         30.0, gt=0, description="Seconds that SIGTERM leaves for work in flight before it is abandoned"
     )
 
+    repair_every: float = Field(
+        10.0, gt=0, description="Seconds between looks whether the broker's exchanges and queues are all there"
+    )
+
     traces_url: str | None = Field(
         None, description="Where traces go, OTLP over HTTP: http://collector:4318/v1/traces; none: there are no traces"
     )

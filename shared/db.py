@@ -71,6 +71,7 @@ class Database:
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=False,
+            hide_parameters=True,  # an error's text goes to the logs, and values are users' ids and tokens
             connect_args={
                 "dsn": url,
                 "timeout": 10,

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.broker import Broker
 from deploy.local.errors import LocalStackError
 from tests.support.servers import Servers, running_servers
+
+settings.register_profile("carillon", deadline=None)
+settings.load_profile("carillon")
+"""No deadline for an example: it would measure what else the machine does."""
 
 
 @pytest.fixture(autouse=True)

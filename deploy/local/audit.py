@@ -105,7 +105,7 @@ async def compare(ledger: AsyncIterable[Entry], seen: Mapping[str, Seen], counte
             findings.add("devices planned twice", entry.target)
         met.add(entry.target)
         at_fcm = seen.get(entry.target, nothing)
-        for kind in _contradictions(entry, at_fcm):
+        for kind in contradictions_of(entry, at_fcm, dead=at_fcm.called_dead):
             findings.add(kind, entry.target)
         if at_fcm.accepted > 1:
             audit.duplicates += at_fcm.accepted - 1
@@ -127,17 +127,18 @@ async def compare(ledger: AsyncIterable[Entry], seen: Mapping[str, Seen], counte
     return audit
 
 
-def _contradictions(entry: Entry, at_fcm: Seen) -> list[str]:
-    """Return what the two books cannot both be right about, for one device."""
+def contradictions_of(entry: Entry, at_fcm: Seen, *, dead: bool) -> list[str]:
+    """Return what the two books cannot both be right about, for one device; `dead`: to any campaign."""
     letter, accepted = entry.letter, at_fcm.accepted > 0
     found = {
         "devices without an outcome": letter == ".",
         "devices accepted in the ledger, never by the emulator": letter == "A" and not accepted,
         f"devices accepted by the emulator, {NAMES[letter]} in the ledger": accepted and letter not in "A?",
         "devices unregistered in the ledger, never called so by the emulator": letter == "U" and not at_fcm.called_dead,
-        "devices called unregistered by the emulator, but still active": at_fcm.called_dead and entry.active,
-        "devices deactivated though the emulator never called them unregistered": not at_fcm.called_dead
-        and not entry.active,
+        "devices called unregistered by the emulator, but still active": at_fcm.called_dead
+        and entry.active
+        and letter != "?",  # nobody heard it
+        "devices deactivated though the emulator never called them unregistered": not dead and not entry.active,
     }
     return [kind for kind, is_so in found.items() if is_so]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
+from typing import Any
 
 from deploy.local.errors import LocalStackError
 from deploy.local.ports import DIRECT, LOOPBACK
@@ -44,7 +45,7 @@ class Broker:
         """Delete a vhost with everything in it."""
         self.manage("DELETE", f"/vhosts/{urllib.parse.quote(name, safe='')}")
 
-    def manage(self, method: str, path: str) -> object:
+    def manage(self, method: str, path: str, body: object = None) -> Any:
         """Call the management API below `/api` and return its JSON, None where it sends none."""
         if self.management_url is None:
             raise LocalStackError(
@@ -56,11 +57,15 @@ class Broker:
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.management_url}/api{path}",
             method=method,
-            headers={"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"},
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
+                "Content-Type": "application/json",
+            },
         )
         with DIRECT.open(request, timeout=10) as answer:
-            body = answer.read()
-        return json.loads(body) if body else None
+            said = answer.read()
+        return json.loads(said) if said else None
 
     def is_ready(self) -> bool:
         """Whether it speaks AMQP and its management answers; Docker opens ports before there is a broker."""

@@ -48,7 +48,8 @@ class ManagedProcess:
         self.ready = ready
         self.ready_within = ready_within
         self._guardian = guardian
-        self._environment = environment
+        self.environment = environment
+        """What its next start gets; None: what this process has."""
         self._folder = folder
         self._request = request
         self._arguments = dict(popen or {})
@@ -84,7 +85,7 @@ class ManagedProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=self.environment,
                 cwd=self._folder,
                 start_new_session=True,
                 **self._arguments,

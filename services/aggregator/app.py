@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from services.aggregator.consumer import WindowConsumer
 from services.aggregator.merging import Merger
+from services.aggregator.store import Store
 from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
@@ -16,7 +17,8 @@ from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.outbox import Relay
-from shared.topology import AGGREGATOR_RESULTS, COMMANDS, DEAD, EVENTS
+from shared.topology import AGGREGATOR_RESULTS, COMMANDS, DEAD, EVENTS, fed_by
+from shared.topology.repair import Repair
 
 POOL = 4
 """Connections: one merges, one deactivates, one for each relay."""
@@ -39,19 +41,28 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             await connect(url, name="aggregator consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publishing)
-        await publisher.open(DEAD, COMMANDS, EVENTS)
         commands = Relay(database, publisher, "command")
         events = Relay(database, publisher, "event")
         subscription = Subscription(consuming, AGGREGATOR_RESULTS.name, prefetch=PREFETCH)
+        repair = Repair(
+            publishing,
+            publisher,
+            exchanges=(DEAD, COMMANDS, EVENTS),
+            queues=(AGGREGATOR_RESULTS, *fed_by(DEAD, COMMANDS)),
+            consumers=(subscription,),
+            every=settings.repair_every,
+        )
+        await repair.whole(settings.start_timeout)
+        await publisher.open(DEAD, COMMANDS, EVENTS)
         consumer = WindowConsumer(
             subscription,
-            Merger(database, on_events=events.ring),
+            Merger(Store(database), on_events=events.ring),
             DeadLetters(publisher),
             size=size,
             age=age,
         )
         probes = Listener(
-            probes_app({"database": database.check, "consumer": broker_check(consumer)}),
+            probes_app({"database": database.check, "consumer": broker_check(consumer), "topology": repair.check}),
             host=settings.http_host,
             port=settings.http_port,
             drain_timeout=PROBE_DRAIN,
@@ -65,6 +76,7 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             "consumer": consumer.run(),
             "relay commands": commands.run(),
             "relay events": events.run(),
+            "repair": repair.run(),
             "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }

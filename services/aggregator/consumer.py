@@ -1,7 +1,6 @@
 """The wire: deliveries gathered into windows, merged, then acked as a prefix."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import structlog
@@ -72,10 +71,10 @@ class WindowConsumer:
 
     async def _gather(self, first: Delivery) -> list[Delivery]:
         window = [first]
-        deadline = time.monotonic() + (0.0 if self._stopping else self._age)
+        deadline = asyncio.get_running_loop().time() + (0.0 if self._stopping else self._age)
         while len(window) < self._size:
             try:
-                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                async with asyncio.timeout_at(deadline):
                     window.append(await self._subscription.deliveries.get())
             except TimeoutError:
                 break

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from services.aggregator.store import Store
 from shared.amqp.subscription import Delivery
 from shared.contracts.messages import BatchResult
-from shared.db import Database
 from shared.errors import MalformedMessageError
 from shared.ledger import merging
 from shared.observability import metrics
@@ -30,8 +30,8 @@ class Poison:
 class Merger:
     """Merges windows; `on_events` is rung after a commit that may have queued events."""
 
-    def __init__(self, database: Database, *, on_events: Callable[[], None]) -> None:
-        self._database = database
+    def __init__(self, store: Store, *, on_events: Callable[[], None]) -> None:
+        self._store = store
         self._on_events = on_events
 
     async def merge(self, results: Sequence[BatchResult]) -> list[Failed]:
@@ -54,13 +54,13 @@ class Merger:
     async def _merge_window(self, results: Sequence[BatchResult]) -> None:
         window = merging.fold(results)
         started = time.perf_counter()
-        merged = await self._database.again(lambda tx: merging.merge(tx, window))
+        merged = await self._store.merge(window)
         metrics.MERGE_SECONDS.observe(time.perf_counter() - started)
         metrics.MERGE_BATCHES.observe(len(window))
         for name, moved in merged.moved.items():
             if moved > 0:
                 metrics.DEVICES.labels(name).inc(moved)
         self._on_events()
-        metrics.DEACTIVATED.inc(await self._database.again(lambda tx: merging.deactivate(tx, window)))
+        metrics.DEACTIVATED.inc(await self._store.deactivate(window))
         for campaign_id in merged.completed:
             log.info("campaign.completed", campaign_id=campaign_id)

@@ -8,6 +8,7 @@ from services.planner.gauges import Gauges
 from services.planner.maintenance import Maintenance
 from services.planner.planning import Planning
 from services.planner.publishing import Publishing
+from services.planner.store import Store
 from services.planner.timekeeper import Timekeeper
 from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
@@ -22,7 +23,8 @@ from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.outbox import Relay
-from shared.topology import BATCHES, COMMANDS, DEAD, EVENTS, PLANNER_COMMANDS, RESULTS
+from shared.topology import BATCHES, COMMANDS, DEAD, EVENTS, PLANNER_COMMANDS, RESULTS, fed_by
+from shared.topology.repair import Repair
 
 
 @asynccontextmanager
@@ -42,16 +44,16 @@ async def planner(
             await connect(url, name="planner consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publish)
-        await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS)
         commands = Relay(database, publisher, "command")
         events = Relay(database, publisher, "event")
-        publishing = Publishing(database, publisher, times)
+        store = Store(database, times)
+        publishing = Publishing(store, publisher)
 
         def ring() -> None:
             commands.ring()
             events.ring()
 
-        planning = Planning(database, publishing, times, on_commit=ring)
+        planning = Planning(store, publishing, on_commit=ring)
         pool = WorkerPool(
             consume,
             PLANNER_COMMANDS.name,
@@ -60,11 +62,21 @@ async def planner(
             workers=workers,
             prefetch=workers * 2,
         )
-        timekeeper = Timekeeper(database, publishing, consume, times, tick=tick, on_commit=ring)
+        repair = Repair(
+            publish,
+            publisher,
+            exchanges=(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS),
+            queues=fed_by(BATCHES, RESULTS, DEAD, COMMANDS),
+            consumers=(pool.subscription,),
+            every=settings.repair_every,
+        )
+        await repair.whole(settings.start_timeout)
+        await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS)
+        timekeeper = Timekeeper(store, publishing, consume, tick=tick, on_commit=ring)
         heartbeat = Heartbeat(database, "planner", in_flight=lambda: pool.in_flight, done=lambda: pool.handled)
         maintenance = Maintenance(database, retention)
         probes = Listener(
-            probes_app({"database": database.check, "consumer": broker_check(pool)}),
+            probes_app({"database": database.check, "consumer": broker_check(pool), "topology": repair.check}),
             host=settings.http_host,
             port=settings.http_port,
             drain_timeout=PROBE_DRAIN,
@@ -75,6 +87,7 @@ async def planner(
             "timekeeper": timekeeper.run(),
             "relay commands": commands.run(),
             "relay events": events.run(),
+            "repair": repair.run(),
             "heartbeat": heartbeat.run(),
             "maintenance": maintenance.run(),
             "gauges": Gauges(database).run(),

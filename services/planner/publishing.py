@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from services.planner.store import Store
 from shared.amqp.publisher import Publisher
 from shared.contracts.messages import BatchReady, BatchResult
-from shared.db import Database
-from shared.ledger import planning
-from shared.ledger.times import Times
 from shared.observability import metrics
 from shared.topology import BATCHES, RESULTS
 
@@ -16,10 +14,9 @@ from shared.topology import BATCHES, RESULTS
 class Publishing:
     """Publishes after the commit. A crash before the stamp leaves rows `planned`, and they are published again."""
 
-    def __init__(self, database: Database, publisher: Publisher, times: Times) -> None:
-        self._database = database
+    def __init__(self, store: Store, publisher: Publisher) -> None:
+        self._store = store
         self._publisher = publisher
-        self._times = times
 
     async def publish(self, batches: Sequence[BatchReady]) -> None:
         """Publish references, then stamp those that the broker confirmed; raises `BrokerUnavailableError`."""
@@ -39,6 +36,5 @@ class Publishing:
         await asyncio.gather(*(self._publisher.publish(result, RESULTS, "result.planner") for result in results))
 
     async def _stamp(self, batches: list[BatchReady]) -> None:
-        async with self._database.write() as tx:
-            await planning.stamp(tx, batches, self._times)
+        await self._store.stamp(batches)
         metrics.BATCHES_PUBLISHED.labels(batches[0].lane).inc(len(batches))

@@ -1,23 +1,19 @@
 """The timekeeper: what happens because time has passed. On any number of replicas; row locks keep them apart."""
 
 import asyncio
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from services.planner.publishing import Publishing
-from services.planner.window import Room, batch_size, is_over, room
+from services.planner.store import Store
 from shared.amqp.depth import ready_messages
-from shared.contracts.messages import BatchReady, CloseCampaign, PlanCampaign
-from shared.db import Database, Writer
-from shared.errors import UnavailableError
-from shared.ledger import campaigns, due, planning, sweeping
-from shared.ledger.times import Times
+from shared.errors import BrokerUnavailableError, UnavailableError
+from shared.ledger import sweeping
 from shared.observability import metrics
-from shared.outbox import add_command
-from shared.topology import LANES
+from shared.topology import LANES, Lane
 
 log = structlog.get_logger()
 
@@ -27,18 +23,16 @@ class Timekeeper:
 
     def __init__(
         self,
-        database: Database,
+        store: Store,
         publishing: Publishing,
         connection: AbstractRobustConnection,
-        times: Times,
         *,
         tick: float,
         on_commit: Callable[[], None],
     ) -> None:
-        self._database = database
+        self._store = store
         self._publishing = publishing
         self._connection = connection
-        self._times = times
         self._tick = tick
         self._on_commit = on_commit
         self._stopping = asyncio.Event()
@@ -62,30 +56,30 @@ class Timekeeper:
         self._stopping.set()
 
     async def round(self) -> None:
-        """Everything that is due now, each in a transaction of its own."""
-        await self._database.again(self._start_due)
-        await self._database.again(self._command_lost_steps)
-        await self._sweep()
-        await self._publish_leftovers()
-        self._on_commit()
+        """Everything that is due now, each in a transaction of its own; raises `UnavailableError`.
 
-    async def _start_due(self, tx: Writer) -> None:
-        for campaign_id in await due.scheduled(tx):
+        What cannot be published holds up nothing else: a lane that is gone is not the other lanes' trouble.
+        """
+        for campaign_id in await self._store.start_due():
             log.info("campaign.schedule_due", campaign_id=campaign_id)
-            await campaigns.send(tx, campaign_id)
+        await self._command_lost_steps()
+        self._on_commit()
+        troubles = [await _trouble(self._sweep()), *await self._publish_leftovers()]
+        self._on_commit()
+        for trouble in filter(None, troubles):
+            raise trouble
 
-    async def _command_lost_steps(self, tx: Writer) -> None:
-        for campaign_id, seq in await due.lost_steps(tx, self._times):
+    async def _command_lost_steps(self) -> None:
+        lost = await self._store.command_lost_steps()
+        for campaign_id, seq in lost.steps:
             log.warning("step.commanded_again", campaign_id=campaign_id, seq=seq)
-            await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=seq))
-        for campaign_id in await due.lost_closings(tx, self._times):
+        for campaign_id in lost.closings:
             log.warning("closing.commanded_again", campaign_id=campaign_id)
-            await add_command(tx, CloseCampaign(campaign_id=campaign_id))
 
     async def _sweep(self) -> None:
-        busy = [str(lane) for lane, queue in LANES.items() if await ready_messages(self._connection, queue.name) > 0]
+        busy = [str(lane) for lane in LANES if await self._is_busy(lane)]
         while True:
-            swept = await self._database.again(lambda tx: sweeping.sweep(tx, busy_lanes=busy, times=self._times))
+            swept = await self._store.sweep(busy_lanes=busy)
             for state, count in swept.back.items():
                 log.warning("batches.swept", state=state, count=count)
                 metrics.SWEPT.labels(state).inc(count)
@@ -93,22 +87,26 @@ class Timekeeper:
             if swept.looked_at < sweeping.SLICE:
                 return
 
-    async def _publish_leftovers(self) -> None:
-        """Publish what is planned of campaigns that have no step left to do it."""
-        async with self._database.read() as tx:
-            waiting = await due.leftovers(tx)
-        for campaign in waiting:
-            batches = await self._database.again(functools.partial(self._take, campaign))
-            await self._publishing.publish(batches)
+    async def _is_busy(self, lane: Lane) -> bool:
+        """Whether batches wait in a lane; one that cannot be asked has not been seen empty."""
+        try:
+            return await ready_messages(self._connection, LANES[lane].name) > 0
+        except BrokerUnavailableError as error:
+            log.warning("lane.not_looked_at", lane=str(lane), error=str(error))
+            return True
 
-    async def _take(self, campaign: due.Leftover, tx: Writer) -> list[BatchReady]:
-        window = await planning.look_at_window(tx, campaign.id)
-        size, over = batch_size(campaign.rate), is_over(campaign.deadline)
-        left = room(window, Room(lane=campaign.lane, rate=campaign.rate, size=size, over=over))
-        return await planning.take_planned(
-            tx,
-            campaign.id,
-            deadline=campaign.deadline,
-            limit=left,
-            times=self._times,
-        )
+    async def _publish_leftovers(self) -> list[BrokerUnavailableError | None]:
+        """Publish what is planned of campaigns that have no step left to do it; returns what came of each."""
+        return [
+            await _trouble(self._publishing.publish(await self._store.take_leftover(campaign)))
+            for campaign in await self._store.leftovers()
+        ]
+
+
+async def _trouble(work: Coroutine[Any, Any, None]) -> BrokerUnavailableError | None:
+    """Do the work; returns the broker's trouble with it."""
+    try:
+        await work
+    except BrokerUnavailableError as error:
+        return error
+    return None

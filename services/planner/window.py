@@ -1,8 +1,9 @@
 """The window: how much of a campaign may be under way. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from shared import clock
 from shared.contracts.messages import MAX_BATCH
 from shared.ledger.planning import Window
 from shared.topology import Lane
@@ -17,6 +18,8 @@ LEAST = 2
 """Batches always allowed, so that the slowest campaign still moves."""
 SPREAD = 10.0
 """Seconds that a batch of a campaign with a rate of its own should take: smaller batches keep it steady."""
+STEP_BATCHES = 20
+"""Batches of one step: 10,000 devices, tens of milliseconds, so campaigns take turns and a crash repeats little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Room:
 
 def is_over(deadline: datetime | None) -> bool:
     """Whether a deadline has passed."""
-    return deadline is not None and deadline <= datetime.now(UTC)
+    return deadline is not None and deadline <= clock.now()
 
 
 def batch_size(rate: float | None) -> int:
@@ -55,3 +58,36 @@ def room(window: Window, campaign: Room) -> int:
     if window.held > max(LEAST, HELD_SECONDS * flow / campaign.size):
         return 0
     return max(0, allowed - window.open)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What may be done for a campaign now: `room` batches published, new ones of `size` devices.
+
+    `fresh`: whether batches may be cut at all.
+    """
+
+    room: int
+    size: int
+    fresh: bool
+
+    @property
+    def publish(self) -> int:
+        """Batches that one step may publish."""
+        return min(self.room, STEP_BATCHES)
+
+    @property
+    def full(self) -> bool:
+        """Whether this step uses up the window, so that the next one has to wait."""
+        return self.room <= STEP_BATCHES
+
+    def cut(self, taken: int) -> int:
+        """Batches that a step may cut once it has taken so many that were planned before."""
+        return self.publish - taken if self.fresh else 0
+
+
+def allowance(window: Window, *, lane: Lane, rate: float | None, deadline: datetime | None) -> Allowance:
+    """What a campaign's window allows. Without any flow nothing is cut while some batches wait: one probe is enough."""
+    size, over = batch_size(rate), is_over(deadline)
+    left = room(window, Room(lane=lane, rate=rate, size=size, over=over))
+    return Allowance(room=left, size=size, fresh=over or window.flow > 0 or not window.held)

@@ -27,7 +27,8 @@ from shared.ledger.times import Times
 from shared.lifecycle import Loops
 from shared.observability.listening import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
-from shared.topology import BATCHES, DEAD, LANES, RESULTS, RETRY, Lane
+from shared.topology import BATCHES, DEAD, LANES, RESULTS, RETRY, Lane, fed_by
+from shared.topology.repair import Repair
 
 log = structlog.get_logger()
 
@@ -70,9 +71,8 @@ async def sender(
             await connect(url, name="sender consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publish)
-        await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
-        watch = Watch(database)
         store = Store(database, times)
+        watch = Watch(store)
         sending = Sending(
             store,
             gateway,
@@ -86,6 +86,16 @@ async def sender(
             lane: WorkerPool(consume, LANES[lane].name, BatchHandler(sending), dead, workers=batches, prefetch=batches)
             for lane in lanes
         }
+        repair = Repair(
+            publish,
+            publisher,
+            exchanges=(RESULTS, RETRY, BATCHES, DEAD),
+            queues=(*(LANES[lane] for lane in lanes), *fed_by(RESULTS, RETRY, DEAD)),
+            consumers=[pool.subscription for pool in pools.values()],
+            every=settings.repair_every,
+        )
+        await repair.whole(settings.start_timeout)
+        await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
         heartbeat = Heartbeat(
             database,
             "sender",
@@ -97,6 +107,7 @@ async def sender(
                 {
                     "database": database.check,
                     **{f"lane {lane}": broker_check(pool) for lane, pool in pools.items()},
+                    "topology": repair.check,
                 },
                 store.hindrances,
             ),
@@ -108,6 +119,7 @@ async def sender(
         yield {
             **{f"lane {lane}": pool.run() for lane, pool in pools.items()},
             "watch": watch.run(),
+            "repair": repair.run(),
             "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }

@@ -5,10 +5,8 @@ The order is the promise: send → release → outcomes confirmed → retry (new
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
@@ -23,6 +21,7 @@ from services.sender.outcomes import Outcomes, choose
 from services.sender.store import Store
 from services.sender.troubles import Troubles, find_troubles
 from services.sender.watch import Watch
+from shared import clock
 from shared.amqp.publisher import Publisher
 from shared.contracts.messages import BatchReady, BatchResult, Payload
 from shared.errors import UnavailableError
@@ -42,7 +41,7 @@ INSIST_PAUSE = 0.5
 
 
 class Sending:
-    """Sends batches; `holder` names this process in the ledger's leases."""
+    """Sends batches; `holder` names this process in the ledger's leases, `rng` spreads retries."""
 
     def __init__(
         self,
@@ -53,6 +52,7 @@ class Sending:
         watch: Watch,
         *,
         holder: str,
+        rng: random.Random | None = None,
     ) -> None:
         self._store = store
         self._gateway = gateway
@@ -61,7 +61,7 @@ class Sending:
         self._watch = watch
         self._draining = asyncio.Event()
         self._asking = Asking(store, holder=holder, draining=self._draining)
-        self._rng = random.Random()
+        self._rng = rng or random.Random()
         self._fresh_tokens = FreshTokens()
 
     def drain(self) -> None:
@@ -82,11 +82,12 @@ class Sending:
         if held is None:
             return
         route = self._credentials.newest(route)
-        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         with self._watch.hold(batch.campaign_id):
             outcomes = await self._send(held, route, template)
             await self._report(batch, held.claim, outcomes, route)
-        metrics.BATCH_SECONDS.labels(batch.lane).observe(time.monotonic() - started)
+        metrics.BATCH_SECONDS.labels(batch.lane).observe(loop.time() - started)
 
     async def _send(self, held: Held, route: Route, template: Template) -> Outcomes:
         """Put the open positions on the wire until they are all answered, or something says stop."""
@@ -98,7 +99,7 @@ class Sending:
             outcomes.expire()
             return outcomes
         outcomes.skip(sorted(open_positions - {target.position for target in claim.targets}))
-        batch = template.for_batch(now=datetime.now(UTC), deadline=claim.deadline)
+        batch = template.for_batch(now=clock.now(), deadline=claim.deadline)
         with traces.sent(project=claim.project, campaign=claim.campaign_id, messages=len(to_send)) as span:
             await self._gateway.send_batch(
                 batch.bodies([(target.kind, target.value) for target in to_send]),
@@ -123,7 +124,7 @@ class Sending:
         """Release, publish what is known, publish the retry. A fenced sender's outcomes are facts, its retry is not."""
         for code, count in outcomes.by_code().items():
             metrics.FCM_ANSWERS.labels(claim.project, code).inc(count)
-        life = None if claim.deadline is None else (claim.deadline - datetime.now(UTC)).total_seconds()
+        life = None if claim.deadline is None else (claim.deadline - clock.now()).total_seconds()
         troubles = await self._tell(claim, outcomes, route)
         free = troubles.open_circuit is not None or troubles.stop_campaign is not None
         release = outcomes.settle(life=life, free=free, rng=self._rng)
@@ -159,11 +160,12 @@ class Sending:
             self._fresh_tokens.worked(route)
         if not outcomes.again and not claim.probe and not claim.probing:
             return Troubles()
+        loop = asyncio.get_running_loop()
         troubles = find_troubles(
             outcomes.again.values(),
             answers=outcomes.answers,
             accepted=outcomes.accepted + int(claim.proven),
-            fresh_token=self._fresh_tokens.fresh(route, now=time.monotonic()),
+            fresh_token=self._fresh_tokens.fresh(route, now=loop.time()),
             probe=claim.probe,
         )
         if claim.validate_only:
@@ -172,7 +174,7 @@ class Sending:
         recovered = outcomes.recovered(troubles)
         if troubles.refresh_credentials:
             try:
-                self._fresh_tokens.fetched(await self._credentials.refreshed(route), now=time.monotonic())
+                self._fresh_tokens.fetched(await self._credentials.refreshed(route), now=loop.time())
             except CredentialsError as error:
                 troubles = replace(troubles, open_circuit=troubles.open_circuit or str(error))
         if troubles.any or recovered.any:
@@ -185,12 +187,13 @@ class Sending:
 
     async def _insist(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
         """Try for a while: what this process knows about a batch is worth more than its place in the queue."""
-        deadline = time.monotonic() + INSIST
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + INSIST
         while True:
             try:
                 return await work()
             except UnavailableError as error:
-                if time.monotonic() > deadline:
+                if loop.time() > deadline:
                     raise
                 log.warning("batch.insisting", what=what, error=str(error))
                 await asyncio.sleep(INSIST_PAUSE)

@@ -1,8 +1,8 @@
 """The sender's way to the ledger: one transaction a call."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -23,6 +23,8 @@ TEMPLATES = 64
 
 CONTENT = text("select content, kind from campaign where id = :id")
 
+HELD = text("select id, status, steered from campaign where id = any(cast(:ids as bigint[]))")
+
 HINDERED = text("""
     select id, circuit_reason, stopped_platforms,
            paused_until - extract(epoch from clock_timestamp())::float8 as pause
@@ -31,6 +33,13 @@ HINDERED = text("""
         or paused_until > extract(epoch from clock_timestamp())
      order by id
 """)
+
+
+class Seen(NamedTuple):
+    """A campaign at a look: its status, and how often its rate has been changed."""
+
+    status: str
+    steered: int
 
 
 class Store:
@@ -62,6 +71,12 @@ class Store:
         """Release the batch; returns the new epoch, None when fenced."""
         async with self._database.write() as tx:
             return await releasing.release(tx, claim, result, self._times)
+
+    async def look_at(self, campaign_ids: Collection[int]) -> dict[int, Seen]:
+        """How these campaigns are now."""
+        async with self._database.read() as tx:
+            rows = await tx.all(HELD, {"ids": list(campaign_ids)})
+        return {row.id: Seen(row.status, row.steered) for row in rows}
 
     async def tell(self, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
         """Write down what a batch found out about more than its devices, with the events that say so."""

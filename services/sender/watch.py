@@ -6,9 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import structlog
-from sqlalchemy import text
 
-from shared.db import Database
+from services.sender.store import Store
 from shared.errors import UnavailableError
 
 log = structlog.get_logger()
@@ -16,14 +15,12 @@ log = structlog.get_logger()
 LOOK = 0.5
 """Seconds between looks: a pause or cancel acts within 2 s, its confirmation included."""
 
-HELD = text("select id, status, steered from campaign where id = any(cast(:ids as bigint[]))")
-
 
 class Watch:
     """Knows which of the held campaigns must not send any more, or no more at the rate of a claim."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._held: Counter[int] = Counter()
         self._stopped: frozenset[int] = frozenset()
         self._steered: dict[int, int] = {}
@@ -56,9 +53,8 @@ class Watch:
                 self._stopped, self._steered = frozenset(), {}
                 continue
             try:
-                async with self._database.read() as tx:
-                    rows = await tx.all(HELD, {"ids": list(self._held)})
-                self._stopped = frozenset(row.id for row in rows if row.status != "sending")
-                self._steered = {row.id: row.steered for row in rows}
+                found = await self._store.look_at(list(self._held))
+                self._stopped = frozenset(id_ for id_, campaign in found.items() if campaign.status != "sending")
+                self._steered = {id_: campaign.steered for id_, campaign in found.items()}
             except UnavailableError as error:
                 log.warning("watch.blind", error=str(error))

@@ -1,7 +1,9 @@
 """Connecting to RabbitMQ: bounded at start, for ever afterwards."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Generator
 
 import aio_pika
 import structlog
@@ -15,8 +17,24 @@ log = structlog.get_logger()
 RECONNECT_INTERVAL = 1.0
 """Seconds between attempts after a lost connection: a broker restart takes seconds, a storm of reconnects hurts it."""
 
-TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError)
-"""What a broken connection raises; aiormq says some of it with RuntimeError."""
+TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError, StopAsyncIteration)
+"""What a broken connection raises; aiormq says some of it with RuntimeError, and a broker that goes away in the middle
+of the handshake with StopAsyncIteration."""
+
+
+@contextlib.contextmanager
+def not_cancelled() -> Generator[None]:
+    """Turn a cancellation that nobody asked for into trouble: aiormq ends so what waits on a channel that is closed.
+
+    Left as it is, it would end a worker or a loop without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the channel was closed meanwhile") from None
 
 
 async def connect(url: str, *, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - bounds many attempts

@@ -2,13 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
-from shared.amqp.connection import TROUBLE
+from shared.amqp.connection import TROUBLE, not_cancelled
 from shared.contracts.messages import Payload
 from shared.errors import BrokerUnavailableError
 from shared.observability import traces
@@ -18,35 +19,79 @@ PUBLISH_TIMEOUT = 15.0
 """Seconds until an unconfirmed publish counts as unknown. A memory alarm blocks the connection: longer would hold
 messages unacked past a minute, shorter would repeat publishes that a busy quorum queue confirms late."""
 
+RETURN_COUNTS = 60.0
+"""Seconds that a returned message tells of a missing binding, unless one like it gets through: whoever holds it tries
+again every few seconds, and after a minute it may be another process that does."""
+
 ATTEMPT_HEADER = "carillon-attempt"
 """Our own attempt counter: RabbitMQ's x-death is interpreted on 3.10 and ignored on 4.x."""
 
 
 class Publisher:
-    """One channel with publisher confirms; many publishes may be outstanding on it."""
+    """A channel with confirms for each exchange: one that is missing closes its own and hinders no other.
+
+    Many publishes may be outstanding. `on_lost_way` is called whenever the broker says that a way is missing.
+    """
 
     def __init__(self, connection: AbstractRobustConnection) -> None:
         self._connection = connection
-        self._channel: AbstractRobustChannel | None = None
+        self._channels: dict[str, AbstractRobustChannel] = {}
         self._exchanges: dict[str, AbstractExchange] = {}
+        self._failed: set[str] = set()
+        self._opening = asyncio.Lock()
+        self._returned: dict[tuple[str, str], float] = {}
+        self.on_lost_way: Callable[[], None] = lambda: None
+
+    @property
+    def returned(self) -> list[tuple[str, str]]:
+        """Exchanges and keys of which the last message came back lately, because no queue takes it."""
+        now = _now()
+        return [way for way, at in self._returned.items() if now - at < RETURN_COUNTS]
+
+    def forget_returned(self) -> None:
+        """Start afresh: the way was put back, or the next return says that it was not."""
+        self._returned.clear()
 
     async def open(self, *exchanges: str) -> None:
-        """Open the channel and look the exchanges up; raises `BrokerUnavailableError` if one is missing."""
+        """Look the exchanges up and open their channels; raises `BrokerUnavailableError` if one is missing."""
         try:
-            self._channel = self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            await self._channel.initialize(timeout=PUBLISH_TIMEOUT)
-            for name in exchanges:
-                self._exchanges[name] = await self._channel.get_exchange(name, ensure=True)
+            with not_cancelled():
+                look = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+                await look.initialize(timeout=PUBLISH_TIMEOUT)
+                for name in exchanges:
+                    await look.get_exchange(name, ensure=True)
+                await look.close()
+                for name in exchanges:
+                    await self._open(name)
         except TROUBLE as error:
             raise BrokerUnavailableError(
                 f"Exchanges {', '.join(exchanges)} could not be opened: {type(error).__name__}: {error}. "
                 f"Run `python -m shared.topology` against this vhost."
             ) from error
 
+    async def _open(self, exchange: str) -> None:
+        channel = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        await channel.initialize(timeout=PUBLISH_TIMEOUT)
+        self._channels[exchange] = channel
+        # Not looked up on it: aio-pika opens a channel again only while all is there that it looked up.
+        self._exchanges[exchange] = await channel.get_exchange(exchange, ensure=False)
+
+    async def _usable(self, exchange: str) -> AbstractExchange:
+        """The exchange, on a new channel after a failure: aio-pika gives one up that fails while it is reopened."""
+        if exchange in self._failed:
+            async with self._opening:
+                if exchange in self._failed:
+                    await self._connection.connected.wait()
+                    await self._channels[exchange].close()
+                    await self._open(exchange)
+                    self._failed.discard(exchange)
+        return self._exchanges[exchange]
+
     async def close(self) -> None:
-        """Close the channel."""
-        if self._channel is not None:
-            await self._channel.close()
+        """Close the channels."""
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close()
 
     async def publish(
         self, payload: Payload, exchange: str, routing_key: str, *, attempt: int = 0, mandatory: bool = True
@@ -88,14 +133,34 @@ class Publisher:
             timestamp=datetime.now(UTC),
             headers=dict(headers) if headers else None,
         )
+        way = (exchange, routing_key)
+        used = self._exchanges[exchange]
         try:
             # The outer limit covers waiting for a reconnect, which aio-pika's own timeout does not.
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                await self._exchanges[exchange].publish(message, routing_key, mandatory=mandatory)
+            with not_cancelled():
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    used = await self._usable(exchange)
+                    await used.publish(message, routing_key, mandatory=mandatory)
         except TROUBLE as error:
+            self._note(error, way, used)
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {type(error).__name__}: {error}"
             ) from error
+        if self._returned:
+            self._returned.pop(way, None)
+
+    def _note(self, error: BaseException, way: tuple[str, str], used: AbstractExchange) -> None:
+        """Remember what a failure says of the way and of the channel."""
+        if isinstance(error, PublishError):
+            self._returned[way] = _now()
+        elif not isinstance(error, DeliveryError | TimeoutError) and self._exchanges[way[0]] is used:
+            self._failed.add(way[0])
+        if isinstance(error, PublishError | ChannelNotFoundEntity):
+            self.on_lost_way()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def carried(request_id: str | None, traceparent: str | None) -> dict[str, str]:

@@ -6,7 +6,6 @@ the broker delivers again, and handlers are idempotent.
 """
 
 import asyncio
-import time
 from typing import Self
 
 import structlog
@@ -17,7 +16,7 @@ from aio_pika.abc import (
     AbstractRobustQueue,
 )
 
-from shared.amqp.connection import TROUBLE
+from shared.amqp.connection import TROUBLE, not_cancelled
 from shared.errors import BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
@@ -32,15 +31,15 @@ OPEN_TIMEOUT = 15.0
 
 
 class Delivery:
-    """One message in our hands, unacked."""
+    """One message in our hands, unacked; it `arrived` at that time of the event loop."""
 
     __slots__ = ("_channel", "_message", "arrived")
 
-    def __init__(self, message: AbstractIncomingMessage) -> None:
+    def __init__(self, message: AbstractIncomingMessage, arrived: float = 0.0) -> None:
         """Take the channel now: aio-pika's message does not give it any more once it is closed."""
         self._message = message
         self._channel = message.channel
-        self.arrived = time.monotonic()
+        self.arrived = arrived
 
     @property
     def body(self) -> bytes:
@@ -92,8 +91,32 @@ class Delivery:
             log.warning("delivery.ack_lost", error=f"{type(error).__name__}: {error}")
 
 
+class Hand(asyncio.Queue[Delivery]):
+    """Deliveries that somebody has to finish; `task_done` says that one is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+        self.unfinished = 0
+
+    def put_nowait(self, item: Delivery) -> None:
+        """Take one more."""
+        super().put_nowait(item)
+        self.taken += 1
+        self.unfinished += 1
+
+    def task_done(self) -> None:
+        """One is finished."""
+        super().task_done()
+        self.unfinished -= 1
+
+
 class Subscription:
-    """A channel of its own that consumes one queue with a prefetch."""
+    """A channel of its own that consumes one queue with a prefetch, until it is told to stop.
+
+    aio-pika consumes again after a lost connection and after the broker has said that the queue was deleted. RabbitMQ
+    3.10 does not say so of a quorum queue that is declared again at once: `forgotten` finds that out.
+    """
 
     def __init__(self, connection: AbstractRobustConnection, queue: str, *, prefetch: int) -> None:
         self._connection = connection
@@ -102,7 +125,9 @@ class Subscription:
         self._channel: AbstractRobustChannel | None = None
         self._queue: AbstractRobustQueue | None = None
         self._tag: str | None = None
-        self.deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._wanted = False
+        self._idle_since: int | None = None
+        self.deliveries = Hand()
 
     @property
     def name(self) -> str:
@@ -114,23 +139,46 @@ class Subscription:
         """Whether a consumer is registered on a live connection, for readiness."""
         return self._tag is not None and self._connection.connected.is_set()
 
+    def forgotten(self, *, ready: int, consumers: int) -> bool:
+        """Whether the broker does not know our consumer, told by two looks at its queue in a row.
+
+        Messages wait, nothing came between the looks, and nothing is in our hands.
+        """
+        waiting = ready > 0 and self.deliveries.unfinished == 0
+        before, self._idle_since = self._idle_since, self.deliveries.taken if waiting else None
+        starved = waiting and before == self.deliveries.taken
+        return self._wanted and self._connection.connected.is_set() and (self._tag is None or consumers == 0 or starved)
+
     async def start(self) -> Self:
         """Declare the queue passively and consume; raises `BrokerUnavailableError` if it is not there."""
+        self._wanted = True
+        await self._open()
+        return self
+
+    async def start_again(self) -> None:
+        """Consume on a new channel; what was unacked on the old one returns to the queue. Raises as `start`."""
+        await self._close()
+        await self._open()
+
+    async def _open(self) -> None:
         try:
-            self._channel = self._connection.channel(publisher_confirms=False)
-            await self._channel.initialize(timeout=OPEN_TIMEOUT)
-            await self._channel.set_qos(prefetch_count=self._prefetch)
-            self._queue = await self._channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
-            self._tag = await self._queue.consume(self._take, timeout=OPEN_TIMEOUT)
+            with not_cancelled():
+                self._channel = self._connection.channel(publisher_confirms=False)
+                await self._channel.initialize(timeout=OPEN_TIMEOUT)
+                await self._channel.set_qos(prefetch_count=self._prefetch)
+                self._queue = await self._channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
+                self._tag = await self._queue.consume(self._take, timeout=OPEN_TIMEOUT)
         except TROUBLE as error:
             raise BrokerUnavailableError(
                 f"Queue {self._queue_name} cannot be consumed: {type(error).__name__}: {error}. "
                 f"Run `python -m shared.topology` against this vhost."
             ) from error
-        return self
+        if not self._wanted:  # stopped meanwhile
+            await self._close()
 
     async def stop_taking(self) -> None:
         """Cancel the consumer; what was delivered stays ours to finish."""
+        self._wanted = False
         if self._queue is not None and self._tag is not None:
             tag, self._tag = self._tag, None
             try:
@@ -143,6 +191,10 @@ class Subscription:
 
     async def close(self) -> None:
         """Close the channel; whatever is unacked returns to the queue."""
+        self._wanted = False
+        await self._close()
+
+    async def _close(self) -> None:
         self._tag = None
         if self._channel is not None:
             try:
@@ -152,7 +204,7 @@ class Subscription:
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         try:
-            delivery = Delivery(message)
+            delivery = Delivery(message, asyncio.get_running_loop().time())
         except TROUBLE:
             return  # its channel closed before this task ran: the broker has it again
         self.deliveries.put_nowait(delivery)

@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -47,23 +46,21 @@ class WorkerPool:
         workers: int,
         prefetch: int,
     ) -> None:
-        self._connection = connection
         self._queue = queue
         self._handler = handler
         self._dead = dead
         self._workers = workers
-        self._prefetch = prefetch
-        self._subscription = Subscription(connection, queue, prefetch=prefetch)
+        self.subscription = Subscription(connection, queue, prefetch=prefetch)
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._handled = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._restart = asyncio.Lock()
 
     @property
     def consuming(self) -> bool:
         """Whether the consumer is registered, for readiness."""
-        return self._subscription.consuming
+        return self.subscription.consuming
 
     @property
     def in_flight(self) -> int:
@@ -77,7 +74,7 @@ class WorkerPool:
 
     async def run(self) -> None:
         """Consume until cancelled or drained; a worker that dies takes the pool with it."""
-        await self._subscription.start()
+        await self.subscription.start()
         async with asyncio.TaskGroup() as group:
             for number in range(self._workers):
                 task = group.create_task(self._work(), name=f"{self._queue}-{number}")
@@ -88,23 +85,23 @@ class WorkerPool:
 
         What is left then returns to the queue with the channel.
         """
-        self._stopping = True
-        await self._subscription.stop_taking()
+        self._stopping.set()
+        await self.subscription.stop_taking()
         clean = True
         try:
             async with asyncio.timeout(budget):
-                await self._subscription.deliveries.join()
+                await self.subscription.deliveries.join()
         except TimeoutError:
             clean = False
             log.warning("consumer.drain_timeout", queue=self._queue, in_flight=self._in_flight)
         for task in self._tasks:
             task.cancel()
-        await self._subscription.close()
+        await self.subscription.close()
         return clean
 
     async def _work(self) -> None:
         while True:
-            delivery = await self._subscription.deliveries.get()
+            delivery = await self.subscription.deliveries.get()
             self._in_flight += 1
             try:
                 with caused_by(delivery.request_id), traces.handled(delivery, self._queue):
@@ -112,7 +109,7 @@ class WorkerPool:
             finally:
                 self._in_flight -= 1
                 self._handled += 1
-                self._subscription.deliveries.task_done()
+                self.subscription.deliveries.task_done()
 
     async def _handle(self, delivery: Delivery) -> None:
         if delivery.redelivered:
@@ -126,7 +123,7 @@ class WorkerPool:
                     continue
             except UnavailableError as error:
                 log.warning("message.held", queue=self._queue, error=str(error))
-                if time.monotonic() - delivery.arrived > HOLD:
+                if asyncio.get_running_loop().time() - delivery.arrived > HOLD:
                     await self._start_afresh(delivery)
                     return
                 await asyncio.sleep(BACKOFF[min(tries, len(BACKOFF) - 1)])
@@ -154,13 +151,21 @@ class WorkerPool:
     async def _start_afresh(self, delivery: Delivery) -> None:
         """Close the channel, so that every held message returns to the broker, and consume again."""
         async with self._restart:
-            if delivery.stale or self._stopping:
+            if delivery.stale or self._stopping.is_set():
                 return
             log.warning("consumer.letting_go", queue=self._queue, held_for=HOLD)
-            await self._subscription.close()
-            deliveries = self._subscription.deliveries
-            self._subscription = Subscription(self._connection, self._queue, prefetch=self._prefetch)
-            self._subscription.deliveries = deliveries
-            await asyncio.sleep(BACKOFF[-1])
-            if not self._stopping:
-                await self._subscription.start()
+            await self.subscription.close()
+            while True:
+                await asyncio.sleep(BACKOFF[-1])
+                if self._stopping.is_set() or await self._consumes_again():
+                    return
+
+    async def _consumes_again(self) -> bool:
+        """Subscribe again; while the broker or the queue is away this process is not ready, and goes on trying."""
+        try:
+            await self.subscription.start()
+        except BrokerUnavailableError as error:
+            log.warning("consumer.waiting", queue=self._queue, error=str(error))
+            await self.subscription.close()
+            return False
+        return True

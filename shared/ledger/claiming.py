@@ -244,9 +244,11 @@ async def _book(tx: Writer, batch: BatchReady, row: Row[Any], waiting: int, time
     turn = await projects.take_turn(tx, row.project_id, lane=Lane(row.lane), messages=limit, times=times)
     if isinstance(turn, projects.Wait):
         return NotYet(turn.seconds, stopped=turn.stopped)
-    if base is not None:
-        await tx.run(BOOK_PACE, {"campaign_id": batch.campaign_id, "tat": base + turn.messages / row.rate})
     wait = max(turn.wait, own_wait)
+    if base is not None:
+        # From its start, which the project's quota may have put off: the next batch must not begin in its middle.
+        start = max(base, turn.now + wait)
+        await tx.run(BOOK_PACE, {"campaign_id": batch.campaign_id, "tat": start + turn.messages / row.rate})
     return _Booking(
         start=turn.now + wait,
         wait=wait,

@@ -1,11 +1,11 @@
 """A campaign's events: numbered under its row lock, kept in a table, published through the outbox."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 
+from shared import clock
 from shared.contracts.messages import CampaignEvent, ProjectEvent
 from shared.db import Writer
 from shared.outbox import add_event, add_project_event
@@ -34,4 +34,4 @@ async def record_event(tx: Writer, campaign_id: int, name: str, data: dict[str, 
 
 async def record_project_event(tx: Writer, project: str, name: str, data: dict[str, Any]) -> None:
     """Queue an event about a project; its state is in its row, so that nothing is lost with the event."""
-    await add_project_event(tx, ProjectEvent(project=project, name=name, at=datetime.now(UTC), data=data))
+    await add_project_event(tx, ProjectEvent(project=project, name=name, at=clock.now(), data=data))

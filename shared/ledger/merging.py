@@ -170,7 +170,12 @@ async def deactivate(tx: Writer, window: dict[Key, Folded]) -> int:
 
 
 async def _count(tx: Writer, campaign_id: int, change: Counter[str]) -> bool:
-    """Move one campaign's counters, tell its progress at most once a second, complete it if it is done."""
+    """Move one campaign's counters, tell its progress at most once a second, complete it if it is done.
+
+    A result that came again is no progress: nothing is told of it, least of all after the final event.
+    """
+    if not change:
+        return await complete_if_done(tx, campaign_id)
     row = await tx.first(COUNT, {"id": campaign_id, **{name: change[name] for name in letters.NAMES.values()}})
     if await complete_if_done(tx, campaign_id):
         return True

@@ -65,6 +65,12 @@ MERGE_SECONDS = Histogram(
 DEACTIVATED = Counter("carillon_devices_deactivated", "Devices whose target FCM called unregistered")
 OUTBOX_PUBLISHED = Counter("carillon_outbox_published", "Outbox rows published and confirmed", ["kind"])
 OUTBOX_LAG = Gauge("carillon_outbox_lag_seconds", "Age of the oldest outbox row when last looked", ["kind"])
+TOPOLOGY_PUT_BACK = Counter(
+    "carillon_topology_put_back", "Exchanges, queues and bindings that were missing and that this process put back"
+)
+TOPOLOGY_MISSING = Gauge(
+    "carillon_topology_missing", "Exchanges, queues and bindings that this process uses and the broker lacks"
+)
 DRAIN_SECONDS = Gauge("carillon_drain_seconds", "Time that this process's drain has taken")
 DEVICES_REGISTERED = Counter("carillon_devices_registered", "Devices registered through the API", ["result"])
 HTTP_SECONDS = Histogram(

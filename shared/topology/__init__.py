@@ -1,7 +1,7 @@
 """The broker's topology as frozen values: every exchange, queue, binding and argument, and nowhere else.
 
 Arguments for what loses data when absent (type, TTL, dead-letter exchange); what an operator tunes is a policy.
-Reading order: the lanes and rungs, the exchanges, the queues. `declare` puts them on a broker.
+Reading order: the lanes and rungs, the exchanges, the queues. `declare` puts them on a broker, `repair` back on it.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,13 @@ class Binding:
     exchange: str
     pattern: str
 
+    def takes(self, routing_key: str) -> bool:
+        """Whether a message with this key comes through: `*` is any one word, and `#`, alone here, whatever comes."""
+        ours, theirs = self.pattern.split("."), routing_key.split(".")
+        return self.pattern == "#" or (
+            len(ours) == len(theirs) and all(word in {"*", other} for word, other in zip(ours, theirs, strict=True))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -131,3 +138,8 @@ QUEUES = (
     AGGREGATOR_RESULTS,
     DEAD_LETTERS,
 )
+
+
+def fed_by(*exchanges: str) -> tuple[Queue, ...]:
+    """The queues that something published to one of these exchanges may end in."""
+    return tuple(queue for queue in QUEUES if any(binding.exchange in exchanges for binding in queue.bindings))

@@ -26,6 +26,7 @@ TIMES = {
     "CARILLON_LEDGER_PUBLISH": "2",
     "CARILLON_LEDGER_PROBE": "1",
     "CARILLON_TICK": "0.5",
+    "CARILLON_REPAIR_EVERY": "1",
     "CARILLON_DRAIN_TIMEOUT": "15",
     "CARILLON_BATCHES": "4",  # so that some of a small campaign still lie in their queue
 }

@@ -4,6 +4,7 @@ No task, future or exception per message: at 60 microseconds a message each woul
 """
 
 import asyncio
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -18,6 +19,11 @@ SLICE = 50
 
 TICK = 0.005
 """Seconds between looks at paced batches: at 10,000 a second 50 messages, well under one connection's streams."""
+
+STALLED = 1.0
+"""Seconds by which a look may come late. Later, this process stood still (stopped, swapped out, its machine paused),
+and what was booked for then would come on top of what others have booked for now: it is left to a new booking. Shorter
+would give work back for a garbage collection."""
 
 LONGEST_WAIT = 0.25
 """Seconds between looks at batches that wait for their start: how late a cancelled one notices."""
@@ -52,6 +58,7 @@ class FcmGateway:
         self._feeds: deque[Feed] = deque()
         self._idle: list[Transfer] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._look_at = math.inf
         self._timeouts: Counter[int] = Counter()
         self._wire = self._new_wire()
         self._retiring: list[Wire] = []
@@ -113,6 +120,9 @@ class FcmGateway:
         now = self._loop.time()
         self._renew_wire(now)
         feeds = self._feeds
+        if now - self._look_at > STALLED:
+            for feed in feeds:
+                feed.miss(now)
         turns = len(feeds)
         room = self._options.max_in_flight - self.in_flight
         while turns and room > 0:
@@ -135,10 +145,12 @@ class FcmGateway:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._look_at = math.inf
         if self._feeds and self.in_flight < self._options.max_in_flight:
             due_at = min(feed.next_due_at() for feed in self._feeds)
             wait = min(max(due_at - now, TICK), LONGEST_WAIT)
             self._timer = self._loop.call_later(wait, self._pump)
+            self._look_at = now + wait
 
     def _start(self, feed: Feed) -> None:
         """Put the feed's next message on the wire; a body or route that cannot be used fails the feed only."""

@@ -58,6 +58,11 @@ class Feed:
             self._anchor += (due - most) / pace.per_second
         return max(0, min(left, due, most))
 
+    def miss(self, now: float) -> None:
+        """Start nothing more if its time has begun: the sender stood still in it, and now is booked by others."""
+        if self._pace.per_second is not None and now >= self._pace.start_at:
+            self.stopped = True
+
     def _may_go_on(self) -> bool:
         try:
             return self._pace.keep_going()

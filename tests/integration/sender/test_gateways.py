@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -16,7 +17,7 @@ from services.fcm_emulator.identity import Certificate
 from services.fcm_emulator.script import Script, read_latency
 from services.sender.answers import judge
 from services.sender.gateways import ACCEPTED, UNPACED, Answer, Fault, Pace, Route
-from services.sender.gateways.fcm import FcmGateway, FcmOptions
+from services.sender.gateways.fcm import STALLED, FcmGateway, FcmOptions
 from services.sender.gateways.transfer import TransferOptions
 from services.sender.gateways.wire import WireOptions
 from services.sender.message import BatchTemplate
@@ -229,6 +230,25 @@ async def test_no_request_starts_after_the_lease(make_stage: MakeStage) -> None:
     now = asyncio.get_running_loop().time()
     started = await stage.send(500, Pace(start_at=now, per_second=100, stop_at=now + 0.2))
     assert 1 <= started <= 22
+
+
+async def test_a_process_that_stood_still_leaves_what_it_missed_to_a_new_booking(make_stage: MakeStage) -> None:
+    """It comes back without a burst; what was booked for later, or without a pace, is sent all the same."""
+    stage = await make_stage(Script(shares={}))
+    now = asyncio.get_running_loop().time()
+    batches = [
+        asyncio.create_task(stage.send(300, pace))
+        for pace in (
+            Pace(start_at=now, per_second=100),
+            Pace(start_at=now, per_second=50),
+            Pace(start_at=now + 3.0, per_second=1000),
+        )
+    ]
+    await eventually(lambda: len(stage.answers) > 10)
+    time.sleep(STALLED + 0.2)  # noqa: ASYNC251 - the whole process stands still
+    first, second, later = await asyncio.gather(*batches)
+    assert first + second < 100
+    assert later == 300
 
 
 async def test_a_callback_that_fails_fails_its_batch_only(make_stage: MakeStage) -> None:

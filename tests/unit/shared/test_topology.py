@@ -1,29 +1,36 @@
 """The topology's values, held to what loses data when it is forgotten."""
 
-import fnmatch
 import itertools
 
 import pytest
 
 from shared import topology
-from shared.topology import EXCHANGES, LANES, QUEUES, RETRY_RUNGS, RUNGS, Lane, Queue
+from shared.topology import EXCHANGES, LANES, QUEUES, RETRY_RUNGS, RUNGS, Binding, Lane, Queue
 
 DELAYS = {topology.PLANNER_DELAY.name, *(rung.queue for rung in RETRY_RUNGS)}
 
 
 def receivers(exchange: str, key: str) -> list[str]:
-    """Queues that get a message; `*` is one word, `#` any."""
-
-    def matches(pattern: str) -> bool:
-        if pattern == "#":
-            return True
-        return pattern.count(".") == key.count(".") and fnmatch.fnmatchcase(key, pattern)
-
+    """Queues that get a message."""
     return [
         queue.name
         for queue in QUEUES
-        if any(binding.exchange == exchange and matches(binding.pattern) for binding in queue.bindings)
+        if any(binding.exchange == exchange and binding.takes(key) for binding in queue.bindings)
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "taken", "left"),
+    [
+        ("#", ["a", "a.b", "a.b.c"], []),
+        ("campaign.*", ["campaign.plan"], ["campaign", "campaign.plan.v1", "delayed.plan"]),
+        ("*.high", ["new.high", "10s.high"], ["high", "new.low", "a.new.high", "new.highest"]),
+    ],
+)
+def test_a_binding_takes_what_the_broker_would(pattern: str, taken: list[str], left: list[str]) -> None:
+    """A word for each star."""
+    binding = Binding("push.batches", pattern)
+    assert [key for key in taken + left if binding.takes(key)] == taken
 
 
 def test_every_queue_is_a_quorum_queue_with_a_name_of_its_own() -> None:

@@ -1,5 +1,8 @@
 """Connecting: bounded at the start, with a sentence that helps."""
 
+from typing import Any
+
+import aio_pika
 import pytest
 from yarl import URL
 
@@ -31,3 +34,22 @@ async def test_a_wrong_password_or_vhost_is_given_up_too(
     url = url.with_password("wrong") if wrong == "password" else url.with_path("/nowhere")
     with pytest.raises(BrokerUnavailableError, match="CARILLON_AMQP_URL is right"):
         await connect(str(url), name="test", timeout=0.3)
+
+
+async def test_a_broker_that_hangs_up_as_it_is_called_is_waited_for(
+    amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is just going down: aiormq says it with `StopAsyncIteration` when it comes before the first read."""
+    monkeypatch.setattr(connecting, "RECONNECT_INTERVAL", 0.01)
+    really, calls = aio_pika.connect_robust, 0
+
+    async def hung_up_twice(url: str, **more: Any) -> aio_pika.abc.AbstractRobustConnection:
+        nonlocal calls
+        calls += 1
+        if calls <= 2:
+            raise StopAsyncIteration
+        return await really(url, **more)
+
+    monkeypatch.setattr(aio_pika, "connect_robust", hung_up_twice)
+    async with await connect(amqp_url, name="test", timeout=5):
+        assert calls == 3

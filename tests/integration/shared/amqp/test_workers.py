@@ -15,6 +15,7 @@ from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
 from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, MalformedMessageError
 from shared.topology import BATCHES
+from shared.topology.declare import declare
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
 
@@ -205,6 +206,33 @@ async def test_after_a_minute_of_trouble_every_message_returns_and_consuming_sta
         await send("four")
         await eventually(lambda: (b"four", False) in done)
     assert await outside.ready("dead") == await outside.ready(QUEUE) == 0
+
+
+async def test_a_pool_that_starts_afresh_and_finds_the_queue_away_goes_on_trying(
+    pools: Pools, send: Send, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not ready meanwhile, and the process lives."""
+    monkeypatch.setattr(workers, "HOLD", 0.0)
+    away = True
+    done: list[bytes] = []
+
+    async def work(delivery: Delivery) -> None:
+        if away:
+            await outside.channel.queue_delete(QUEUE)
+            raise DatabaseUnavailableError("away")
+        done.append(delivery.body)
+
+    async with pools.run(work, count=1, prefetch=1) as pool:
+        await send("one")
+        await eventually(lambda: not pool.consuming)
+        away = False
+        with pytest.raises(BrokerUnavailableError):
+            await send("two")
+        assert not pool.consuming
+        await declare(outside.channel)
+        await eventually(lambda: pool.consuming)
+        await send("three")
+        await eventually(lambda: done == [b"three"])
 
 
 async def test_a_pool_that_is_stopped_while_it_starts_afresh_consumes_no_more(

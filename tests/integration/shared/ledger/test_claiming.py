@@ -240,6 +240,16 @@ async def test_a_campaigns_own_rate_spaces_its_batches(stage: Stage) -> None:
     assert 0.3 < third.wait <= 0.5
 
 
+async def test_a_batch_that_the_project_puts_off_puts_off_the_next_of_its_campaign(stage: Stage) -> None:
+    """Two batches of one second each: counted from the first one's start, not from when it could have started."""
+    first, second = await stage.planned(4, size=2, rate=2.0)
+    ahead = 0.8 * TOLERANCE[Lane.NORMAL]
+    await stage.run("update project set tat = extract(epoch from clock_timestamp()) + cast(:s as float8)", s=ahead)
+    one, two = stage.granted(await stage.claim(first)), stage.granted(await stage.claim(second))
+    assert one.start_in > 0
+    assert two.booked_at + two.start_in >= one.booked_at + one.start_in + 1.0
+
+
 async def test_a_campaigns_own_denial_books_nothing_of_the_project(stage: Stage) -> None:
     """Others go on."""
     first, second = await stage.planned(4, size=2, rate=0.5)

@@ -136,6 +136,17 @@ async def test_errors_are_counted_by_code_with_the_first_sample(stage: Stage) ->
     assert [tuple(row) for row in rows] == [("INVALID_ARGUMENT", 2, "bad token"), ("UNAVAILABLE", 1, "later")]
 
 
+async def test_a_result_that_comes_again_is_no_progress(stage: Stage) -> None:
+    """Not even much later, when the campaign is over: its final event stays the last."""
+    claim = await stage.claimed(2)
+    said = result(claim, "AA")
+    await stage.merge(said)
+    before = await stage.events(claim.campaign_id)
+    await stage.run("update campaign set progress_at = now() - interval '1 minute'")
+    await stage.merge(said)
+    assert await stage.events(claim.campaign_id) == before
+
+
 async def test_progress_is_told_at_most_once_a_second(stage: Stage) -> None:
     """However many windows are merged."""
     batches = await stage.planned(10)

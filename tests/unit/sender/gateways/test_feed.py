@@ -35,6 +35,18 @@ def test_nothing_starts_before_its_booking() -> None:
     assert waiting.due(10.0) == 5
 
 
+def test_a_missed_batch_starts_nothing_more_unless_its_time_is_to_come() -> None:
+    """Nor is one stopped that nobody booked."""
+    for pace, stopped in (
+        (Pace(start_at=5.0, per_second=10), True),
+        (Pace(start_at=7.5, per_second=10), False),
+        (Pace(start_at=5.0), False),
+    ):
+        missed = feed(5, pace)
+        missed.miss(7.0)
+        assert missed.exhausted is stopped
+
+
 @given(
     st.integers(1, 500),
     st.floats(0.5, 20_000),

@@ -1,0 +1,20 @@
+"""The aggregator's way to the ledger: one transaction a call."""
+
+from shared.db import Database
+from shared.ledger import merging
+from shared.ledger.merging import Folded, Key, Merged
+
+
+class Store:
+    """Merges, and the deactivation of what they found dead."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def merge(self, window: dict[Key, Folded]) -> Merged:
+        """Join a folded window into the ledger; see `shared.ledger.merging`."""
+        return await self._database.again(lambda tx: merging.merge(tx, window))
+
+    async def deactivate(self, window: dict[Key, Folded]) -> int:
+        """Deactivate the devices whose target the window calls dead; returns how many."""
+        return await self._database.again(lambda tx: merging.deactivate(tx, window))

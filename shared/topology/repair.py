@@ -1,0 +1,225 @@
+"""Repair: topology that was deleted while services run is put back, and what cannot be is said in readiness.
+
+Every process looks after what it uses itself: the exchanges that it publishes to, the queues behind them, the queue
+that it consumes. A look asks for them passively, which any user may, and leaves alone what is there. A binding cannot
+be asked for: that it is missing shows in the first message that comes back, and such a message asks for a look at once.
+
+| the broker user | then |
+|---|---|
+| may declare (`./run`, a single user) | what is missing is declared and bound, consumers and publishes come back |
+| may not (the restricted users of `access`) | readiness names it, with the command that puts it back |
+
+A consumer that the broker has forgotten (its queue was deleted and made again) is registered anew.
+What was in a deleted queue is lost there and nowhere else: the ledger's sweeps publish it again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractRobustConnection
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
+
+from shared.amqp.connection import TROUBLE, not_cancelled
+from shared.amqp.publisher import Publisher
+from shared.amqp.subscription import Subscription
+from shared.errors import BrokerUnavailableError
+from shared.observability import metrics
+from shared.topology import EXCHANGES, Queue
+
+log = structlog.get_logger()
+
+TIMEOUT = 10.0
+"""Seconds for a look and its repair: the broker answers in milliseconds or is in trouble."""
+TOPIC = ExchangeType.TOPIC.value
+BREATH = 1.0
+"""Seconds between two looks at the least. Messages that come back by the hundred ask for one; and a queue is put back
+only if two looks miss it: RabbitMQ 3.10 does not tell its consumers that it is gone when it is declared again within
+milliseconds, and gives them messages of the new one that never arrive."""
+
+
+class Repair:
+    """Looks every `every` seconds, and at once when a message comes back or an exchange is gone."""
+
+    def __init__(
+        self,
+        connection: AbstractRobustConnection,
+        publisher: Publisher,
+        *,
+        exchanges: Sequence[str],
+        queues: Sequence[Queue],
+        consumers: Sequence[Subscription] = (),
+        every: float,
+    ) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        bound = {binding.exchange for queue in queues for binding in queue.bindings}
+        self._exchanges = [name for name in EXCHANGES if name in {*exchanges, *bound}]
+        self._queues = tuple(queues)
+        self._consumers = {consumer.name: consumer for consumer in consumers}
+        self._every = every
+        self._missing: list[str] = []
+        self._refused = False
+        self._seen_whole = False
+        self._empty = False
+        self._bell = asyncio.Event()
+        publisher.on_lost_way = self._bell.set
+        metrics.TOPOLOGY_MISSING.set_function(lambda: len(self._lacking()))
+
+    async def run(self) -> None:
+        """Look and mend for ever; a broker that is away is waited for."""
+        task = asyncio.current_task()
+        # aiormq swallows a cancellation that comes while it closes a channel; this loop must not outlive its service.
+        while task is None or not task.cancelling():
+            try:
+                async with asyncio.timeout(self._every):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+            self._bell.clear()
+            try:
+                await self.round()
+            except BrokerUnavailableError as error:
+                log.warning("topology.not_looked_at", error=str(error))
+            await asyncio.sleep(BREATH)
+
+    async def whole(self, within: float) -> None:
+        """At the start: wait until nothing is missing; raises `BrokerUnavailableError` after `within` seconds.
+
+        A vhost that holds nothing of ours may be the wrong one, and is left to the bootstrap.
+        """
+        deadline = _now() + within
+        while True:
+            trouble = None
+            try:
+                await self.round()
+            except BrokerUnavailableError as error:
+                trouble = str(error)
+            trouble = trouble or self._told()
+            if trouble is None:
+                return
+            if _now() + BREATH > deadline:
+                raise BrokerUnavailableError(trouble)
+            log.warning("topology.waiting", missing=self._missing, error=trouble)
+            await asyncio.sleep(BREATH)
+
+    async def check(self) -> str | None:
+        """For readiness: what is missing and what to do, or None."""
+        return self._told()
+
+    async def round(self) -> None:
+        """Look once, and put back what is missing; raises `BrokerUnavailableError`."""
+        try:
+            with not_cancelled():
+                async with asyncio.timeout(TIMEOUT):
+                    await self._round()
+        except ChannelAccessRefused as error:
+            self._refused = True
+            log.warning("topology.may_not_put_back", error=str(error))
+        except TROUBLE as error:
+            self._bell.set()
+            raise BrokerUnavailableError(
+                f"The topology cannot be looked after: {type(error).__name__}: {error}"
+            ) from error
+
+    async def _round(self) -> None:
+        exchanges, queues = await self._look()
+        before = self._missing
+        self._missing = [*(f"exchange {name}" for name in exchanges), *(f"queue {queue.name}" for queue in queues)]
+        self._empty = len(self._missing) == len(self._exchanges) + len(self._queues)
+        self._seen_whole = self._seen_whole or not self._missing
+        returned = self._publisher.returned
+        if self._refused or not (self._missing or returned) or (self._empty and not self._seen_whole):
+            return
+        if self._missing != before:
+            log.warning("topology.missing", missing=self._missing)
+            self._bell.set()  # put back by the next look: see BREATH
+            return
+        await self._put_back(exchanges, queues)
+        log.warning("topology.put_back", things=self._missing, returned=[" ".join(way) for way in returned])
+        metrics.TOPOLOGY_PUT_BACK.inc(max(1, len(self._missing)))
+        self._missing, self._empty = [], False
+        self._publisher.forget_returned()
+        self._bell.set()  # who consumes what was put back?
+
+    async def _look(self) -> tuple[list[str], list[Queue]]:
+        """The exchanges and queues that are not there; the broker closes a channel that asks for one of those."""
+        exchanges: list[str] = []
+        queues: list[Queue] = []
+        channel = await self._open()
+        try:
+            for name in self._exchanges:
+                try:
+                    await channel.exchange_declare(name, passive=True)
+                except ChannelNotFoundEntity:
+                    exchanges.append(name)
+                    channel = await self._open()
+            for queue in self._queues:
+                try:
+                    found = await channel.queue_declare(queue.name, passive=True)
+                except ChannelNotFoundEntity:
+                    queues.append(queue)
+                    channel = await self._open()
+                else:
+                    await self._consume_again(queue, int(found.message_count or 0), int(found.consumer_count or 0))
+        finally:
+            await channel.close()
+        return exchanges, queues
+
+    async def _consume_again(self, queue: Queue, ready: int, consumers: int) -> None:
+        """Register our consumer anew where the broker does not know it any more."""
+        consumer = self._consumers.get(queue.name)
+        if consumer is not None and consumer.forgotten(ready=ready, consumers=consumers):
+            log.warning("consumer.forgotten", queue=queue.name, ready=ready, consumers=consumers)
+            await consumer.start_again()
+
+    async def _put_back(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
+        """Declare what is missing and bind every queue: to bind again changes nothing."""
+        channel = await self._open()
+        try:
+            for name in exchanges:
+                await channel.exchange_declare(name, exchange_type=TOPIC, durable=True)
+            for queue in queues:
+                await channel.queue_declare(queue.name, durable=True, arguments={**queue.arguments})
+            for queue in self._queues:
+                for binding in queue.bindings:
+                    await channel.queue_bind(queue.name, binding.exchange, binding.pattern)
+        finally:
+            await channel.close()
+
+    def _lacking(self) -> list[str]:
+        return [*self._missing, *self._unbound()]
+
+    def _told(self) -> str | None:
+        missing = self._lacking()
+        if not missing:
+            return None
+        what = "The vhost holds nothing of ours" if self._empty else f"The vhost lacks {', '.join(missing)}"
+        if self._refused:
+            return (
+                f"{what}, and this process's broker user may not put it back: run `python -m shared.topology` as an "
+                "administrator of the vhost."
+            )
+        return f"{what}. If it stays so, run `python -m shared.topology` as an administrator of the vhost."
+
+    def _unbound(self) -> list[str]:
+        """The bindings that messages came back for want of."""
+        return [
+            f"binding of {queue.name} to {exchange} by {binding.pattern}"
+            for exchange, key in self._publisher.returned
+            for queue in self._queues
+            for binding in queue.bindings
+            if binding.exchange == exchange and binding.takes(key) and f"queue {queue.name}" not in self._missing
+        ]
+
+    async def _open(self) -> AbstractChannel:
+        transport = self._connection.transport
+        if transport is None:
+            raise BrokerUnavailableError("The topology cannot be looked at: the connection is being opened again.")
+        return await transport.connection.channel()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

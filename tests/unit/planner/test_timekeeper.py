@@ -1,0 +1,90 @@
+"""A round of the timekeeper: what cannot be published holds up nothing else."""
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from services.planner import timekeeper
+from services.planner.publishing import Publishing
+from services.planner.store import Lost, Store
+from services.planner.timekeeper import Timekeeper
+from shared.contracts.messages import BatchReady, BatchResult
+from shared.errors import BrokerUnavailableError
+from shared.ledger.due import Leftover
+from shared.ledger.sweeping import Swept
+from shared.topology import Lane
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractRobustConnection
+
+GONE = BrokerUnavailableError("Queue sender.high cannot be asked")
+
+
+class FakeStore(Store):
+    """Two campaigns with leftovers, and a sweep that remembers which lanes it was told are busy."""
+
+    def __init__(self) -> None:
+        self.busy: list[str] = []
+
+    async def start_due(self) -> list[int]:
+        """None is due."""
+        return []
+
+    async def command_lost_steps(self) -> Lost:
+        """None is lost."""
+        return Lost([], [])
+
+    async def sweep(self, *, busy_lanes: "list[str]") -> Swept:  # type: ignore[override]
+        """Find nothing."""
+        self.busy = list(busy_lanes)
+        return Swept()
+
+    async def leftovers(self) -> list[Leftover]:
+        """One in the lane that is gone, one in another."""
+        return [Leftover(1, Lane.HIGH, None, None), Leftover(2, Lane.LOW, None, None)]
+
+    async def take_leftover(self, campaign: Leftover) -> list[BatchReady]:
+        """A batch of it."""
+        return [
+            BatchReady(
+                campaign_id=campaign.id, batch_no=0, epoch=0, size=1, lane=campaign.lane.value, project="default"
+            )
+        ]
+
+
+class FakePublishing(Publishing):
+    """Publishes to all lanes but the high one."""
+
+    def __init__(self) -> None:
+        self.published: list[int] = []
+
+    async def publish(self, batches: "list[BatchReady]") -> None:  # type: ignore[override]
+        """Remember whose they are."""
+        if batches[0].lane == "high":
+            raise GONE
+        self.published.append(batches[0].campaign_id)
+
+    async def report(self, results: "list[BatchResult]") -> None:  # type: ignore[override]
+        """Report nothing."""
+        assert results == []
+
+
+async def test_a_lane_that_is_gone_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as busy, so that no batch in it is called lost; the others' leftovers are published."""
+
+    async def ready(_connection: object, queue: str) -> int:
+        if queue == "sender.high":
+            raise GONE
+        return 0
+
+    monkeypatch.setattr(timekeeper, "ready_messages", ready)
+    store, publishing = FakeStore(), FakePublishing()
+    rung: list[bool] = []
+    keeper = Timekeeper(
+        store, publishing, cast("AbstractRobustConnection", None), tick=1, on_commit=lambda: rung.append(True)
+    )
+    with pytest.raises(BrokerUnavailableError):
+        await keeper.round()
+    assert store.busy == ["high"]
+    assert publishing.published == [2]
+    assert rung
