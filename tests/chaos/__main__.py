@@ -1,0 +1,75 @@
+"""`python -m tests.chaos --seed N --minutes M [--json]`: real faults on a real stack, and one checker."""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tests.chaos.checker import check
+from tests.chaos.checker.gathering import gather
+from tests.chaos.playing import play
+from tests.chaos.stage import fresh_stage
+from tests.chaos.verdict import verdict
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class BrokenPromiseError(Exception):
+    """Raised so that the stack keeps its logs and its ledger."""
+
+
+@app.command()
+def chaos(
+    seed: Annotated[int, typer.Option(help="Draws campaigns and faults: the same seed, the same draw.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.25, max=60, help="How long faults strike.")] = 3.0,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
+) -> None:
+    """Have everything fail while campaigns run; exit 0 only if every promise is kept."""
+    console = Console(stderr=as_json)
+    told: dict[str, Any] = {}
+    try:
+        asyncio.run(_run(seed, minutes, console, told))
+    except BrokenPromiseError as error:
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        sys.stdout.write(json.dumps(told) + "\n")
+    raise typer.Exit(0 if told and not told["failures"] else 1)
+
+
+async def _run(seed: int, minutes: float, console: Console, told: dict[str, Any]) -> None:
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"seed {seed}: starting PostgreSQL, RabbitMQ, the FCM emulator and eight services")
+    async with fresh_stage() as stage:
+        began = time.monotonic()
+        played, left = await play(stage, seed, minutes * 60, say)
+        ended = time.monotonic() - began - minutes * 60
+        state = await gather(stage, played.witnesses, played.began_at)
+        told |= verdict(seed, minutes, played.history, state, check(state), left + played.workload.troubles, ended)
+        _tell(console, told)
+        if told["failures"]:
+            raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")
+
+
+def _tell(console: Console, told: dict[str, Any]) -> None:
+    lines = [
+        f"{told['faults_done']} faults of {len(told['faults'])} kinds",
+        f"{told['campaigns']} campaigns {told['campaigns_by_status']} to {told['devices']:,} devices {told['letters']}",
+        f"{told['duplicates']} of {told['messages']:,} messages sent twice, the bound is {told['duplicates_bound']:,}",
+        f"all at rest {told['ended_after_s']} s after the last fault; memory in MB: {told['memory_mb']}",
+        *(f"not done: {fault}" for fault in (*told["faults_left_out"], *told["faults_fizzled"])),
+        *(f"{'holds' if holds else 'BROKEN'}  {name}" for name, holds in told["checks"].items()),
+        *(f"  - {failure}" for failure in told["failures"]),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,87 @@
+"""The rate at the emulator, by its own record, a tenth of a second fine.
+
+A campaign with a rate of its own books its messages at once and sends them over seconds. So what is held to the quota
+second by second is the flow of all others; each of these to its own rate; all together to what FCM counts, a minute.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+from tests.benchmarks.governor import WINDOW_OVER, one_second_windows
+from tests.chaos.checker.state import Arrivals, State
+from tests.chaos.witnesses import Stall
+
+JITTER = 0.15
+"""Seconds by which sender, network and emulator may shift a message on a machine that is doing a dozen other things."""
+FEW = 25
+"""Messages that may come at once whatever the rate: what one look of a sender at a slow batch may start."""
+MINUTE = 60
+
+
+def within_quota(state: State) -> list[str]:
+    """(5) Never did more arrive than was granted, but for what an emulator that was kept waiting saw at once."""
+    free = _sum(campaign.arrivals for campaign in state.campaigns if campaign.rate is None)
+    wrong = _over_in_a_second(state, free, state.quota, "all campaigns without a rate of their own are")
+    for campaign in state.campaigns:
+        if campaign.rate is not None:
+            wrong += _over_in_a_second(
+                state, dict(campaign.arrivals), campaign.rate, f"campaign {campaign.id} with a rate of its own is"
+            )
+    return wrong + _over_in_a_minute(state)
+
+
+def _over_in_a_second(state: State, arrivals: Mapping[int, int], rate: float, who: str) -> list[str]:
+    over = []
+    first, flow = _flow(arrivals)
+    for offset, arrived in enumerate(one_second_windows(flow)):
+        allowed = rate * (1 + WINDOW_OVER + JITTER) + FEW
+        if arrived <= allowed:
+            continue
+        began = (first + offset) / 10
+        allowed += rate * longest_stall(state.stalls, began, began + 1.0)
+        if arrived > allowed:
+            over.append((arrived, began, allowed))
+    if not over:
+        return []
+    arrived, began, allowed = max(over)
+    return [
+        (
+            f"in {len(over)} windows of a second {who} over {rate:.0f}/s: at worst {arrived} messages in the second "
+            f"from {began - state.began:.1f} s on, where {allowed:.0f} could be explained"
+        )
+    ]
+
+
+def _over_in_a_minute(state: State) -> list[str]:
+    _, flow = _flow(_sum(campaign.arrivals for campaign in state.campaigns))
+    width = MINUTE * 10
+    most = max((sum(flow[start : start + width]) for start in range(0, max(1, len(flow) - width + 1), 10)), default=0)
+    allowed = state.quota * MINUTE * (1 + WINDOW_OVER)
+    return [f"in a minute {most} messages arrived, the quota is {allowed:.0f}"] if most > allowed else []
+
+
+def _flow(arrivals: Mapping[int, int]) -> tuple[int, list[int]]:
+    """The first tenth, and requests in each from it on, those without any included."""
+    if not arrivals:
+        return 0, []
+    first, last = min(arrivals), max(arrivals)
+    return first, [arrivals.get(tenth, 0) for tenth in range(first, last + 11)]
+
+
+def _sum(all_arrivals: Iterable[Arrivals]) -> dict[int, int]:
+    total: dict[int, int] = {}
+    for arrivals in all_arrivals:
+        for tenth, count in arrivals:
+            total[tenth] = total.get(tenth, 0) + count
+    return total
+
+
+def longest_stall(stalls: Sequence[Stall], began: float, ended: float) -> float:
+    """Seconds of the longest stall that ended or went on in the span; what had waited came in it at once."""
+    start = bisect_left(stalls, began, key=lambda stall: stall.ended)
+    longest = 0.0
+    for stall in stalls[start:]:
+        if stall.began > ended:
+            break
+        longest = max(longest, stall.seconds)
+    return longest

@@ -1,0 +1,16 @@
+"""All kinds of faults."""
+
+from tests.chaos.faults import Fault, broker, clock, database, fcm, messages, network, processes, versions
+
+FAULTS: tuple[Fault, ...] = (
+    *processes.FAULTS,
+    *broker.FAULTS,
+    *database.FAULTS,
+    *network.FAULTS,
+    *fcm.FAULTS,
+    *clock.FAULTS,
+    *versions.FAULTS,
+    *messages.FAULTS,
+)
+LEFT_OUT: tuple[str, ...] = clock.LEFT_OUT
+"""Kinds that this machine cannot do, and why."""

@@ -1,0 +1,19 @@
+"""What happened in a schedule, a line each; two runs of one seed write the same lines."""
+
+from collections.abc import Callable
+
+Now = Callable[[], float]
+
+
+class History:
+    """Keeps lines when switched on; costs a comparison when not."""
+
+    def __init__(self, now: Now, *, on: bool) -> None:
+        self._now = now
+        self.on = on
+        self.lines: list[str] = []
+
+    def add(self, kind: str, *words: object) -> None:
+        """Write a line: the time, what kind of thing, and words about it."""
+        if self.on:
+            self.lines.append(f"{self._now():10.4f} {kind:<9} {' '.join(str(word) for word in words)}")

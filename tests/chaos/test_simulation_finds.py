@@ -1,0 +1,135 @@
+"""The simulation finds what it is there to find: a safeguard of the design, taken out, shows within a few schedules."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import TextClause
+
+from services.aggregator.consumer import WindowConsumer
+from services.planner.store import Store as PlannerStore
+from shared.amqp.subscription import Delivery
+from shared.ledger import claiming, completion, letters, releasing, sweeping
+from shared.ledger.sweeping import Swept
+from shared.outbox import Relay
+from tests.chaos.simulation.ledger.memory import STATEMENTS, Transaction, Values
+from tests.chaos.simulation.schedule import run
+
+MOST = 300
+"""Schedules within which a mistake must show."""
+
+Mutation = Callable[[], AbstractContextManager[object]]
+
+
+def instead(statement: TextClause, does: Callable[[Callable[..., Any], Transaction, Values], Any]) -> Mutation:
+    """A statement of the ledger that does something else."""
+    real = STATEMENTS[statement.text]
+    return lambda: patch.dict(STATEMENTS, {statement.text: lambda tx, values: does(real, tx, values)})
+
+
+def any_epoch(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Find a batch whatever epoch the message names."""
+    batch = tx.tables.batches.get((values["campaign_id"], values["batch_no"]))
+    return real(tx, {**values, "epoch": values["epoch"] if batch is None else batch.epoch})
+
+
+def any_holder(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Release a batch whoever holds it by now."""
+    batch = tx.tables.batches[values["campaign_id"], values["batch_no"]]
+    return real(tx, {**values, "epoch": batch.epoch, "holder": batch.holder})
+
+
+def without_doubt(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Release a batch as if every request had been answered."""
+    return real(tx, {**values, "doubt": False})
+
+
+def complete_again(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Complete a campaign that is complete."""
+    campaign = tx.tables.campaigns[values["id"]]
+    if campaign.status == "completed":
+        return [campaign]
+    return real(tx, values)
+
+
+def epoch_stands(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Bring a lost lease back without moving on its epoch."""
+    return real(tx, {**values, "steps": [0] * len(values["steps"])})
+
+
+def open_in_the_outcomes_only(outcomes: str, _reported: str) -> list[int]:
+    """Forget what was reported and is not merged yet."""
+    return [position for position, letter in enumerate(outcomes) if letter == "."]
+
+
+TAKE = WindowConsumer._take
+
+
+async def ack_first(self: WindowConsumer, window: Sequence[Delivery]) -> None:
+    """Ack a window, then merge it."""
+    for delivery in window:
+        await delivery.ack()
+    await TAKE(self, window)
+
+
+def last_result_wins(left: str, right: str) -> str:
+    """Merge as an update instead of a join."""
+    return "".join(b if b != "." else a for a, b in zip(left, right, strict=True))
+
+
+async def commit_unconfirmed(self: Relay) -> int:
+    """Relay without waiting for the confirm of what is deleted."""
+    real = asyncio.gather
+
+    async def all_well(*work: Any, **_options: Any) -> list[None]:
+        await real(*work, return_exceptions=True)
+        return [None] * len(work)
+
+    with patch("shared.outbox.asyncio.gather", all_well):
+        return await RELAY_ONCE(self)
+
+
+RELAY_ONCE = Relay.relay_once
+
+
+async def sweep_nothing(_self: PlannerStore, **_options: Any) -> Swept:
+    """Bring nothing back."""
+    return Swept()
+
+
+MUTATIONS: dict[str, tuple[Mutation, str]] = {
+    "a claim that ignores the epoch": (instead(claiming.FIND, any_epoch), "times; its batch"),
+    "a release that ignores its fence": (instead(releasing.RELEASE, any_holder), ""),
+    "a release that forgets its doubt": (instead(releasing.RELEASE, without_doubt), "contradicts FCM's record"),
+    "a completion that is told twice": (instead(completion.COMPLETE, complete_again), "final event"),
+    "a lost lease that keeps its epoch": (instead(sweeping.BACK, epoch_stands), ""),
+    "a merge that is no join": (lambda: patch.object(letters, "join", last_result_wins), ""),
+    "a fenced sender that says what it inferred": (
+        lambda: patch.object(letters, "observed", lambda o: o),
+        "contradicts",
+    ),
+    "a relay that does not wait for confirms": (
+        lambda: patch.object(Relay, "relay_once", commit_unconfirmed),
+        "never told",
+    ),
+    "a timekeeper that sweeps nothing": (lambda: patch.object(PlannerStore, "sweep", sweep_nothing), "stuck"),
+}
+
+
+def failures(mutation: Mutation) -> Iterator[tuple[int, str]]:
+    """What schedules find, one after the other."""
+    with mutation():
+        for number in range(MOST):
+            for failure in run(100_000 + number).failures:
+                yield number + 1, failure
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("mistake", MUTATIONS)
+def test_a_safeguard_taken_out_is_missed(mistake: str) -> None:
+    """Within a few hundred schedules, and in the words of the check that is there for it."""
+    mutation, words = MUTATIONS[mistake]
+    assert any(words in failure for _, failure in failures(mutation)), f"{mistake} was not found in {MOST} schedules"

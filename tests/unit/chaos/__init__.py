@@ -1,0 +1,1 @@
+"""Decisions of the fault injector and its checker, without any process."""
