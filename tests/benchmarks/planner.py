@@ -9,9 +9,10 @@ import typer
 from deploy.local.options import StackOptions
 from deploy.local.stack import Stack
 from tests.benchmarks.ground import fill, ledger, send
-from tests.benchmarks.report import cpu_per_message, report
+from tests.benchmarks.report import conclude, cpu
 from tests.support.eventually import eventually
 
+LEAST = 400_000
 QUEUED = "select count(*) from campaign_batch where campaign_id = $1 and state = 'queued'"
 PLANNED = "select total from campaign where id = $1 and planned_at is not null"
 
@@ -22,7 +23,9 @@ def main(
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Devices a second from the send command until every batch is confirmed and stamped; nobody consumes."""
-    report(f"planner, {devices:,} devices", asyncio.run(measure(devices)), as_json=json)
+    figures = asyncio.run(measure(devices))
+    targets = {f"{LEAST:,} devices/s": figures["per_second"] >= LEAST}
+    conclude(f"planner, {devices:,} devices", figures, targets, as_json=json)
 
 
 async def measure(devices: int) -> dict[str, Any]:
@@ -40,10 +43,10 @@ async def measure(devices: int) -> dict[str, Any]:
 
             await eventually(planned_and_queued, within=300)
             took = time.monotonic() - began
-        used = cpu_per_message(before, stack.cpu_seconds(), devices)
+        used = cpu(before, stack.cpu_seconds(), devices)
     return {
         "devices": devices,
         "per_second": round(devices / took),
         "seconds": round(took, 2),
-        "cpu_us_per_device": used,
+        **used,
     }
