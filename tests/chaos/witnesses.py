@@ -1,4 +1,4 @@
-"""Who looks on while it happens: a queue bound to the events, the size of every process, the emulator's pulse.
+"""Who looks on while it happens: a queue bound to the events, the size of every process, two pulses.
 
 Witnesses touch nothing that a fault could touch, and their own clients live through all of them.
 """
@@ -16,20 +16,21 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from shared.topology import EVENTS
-from tests.chaos.stage import Stage
+from tests.chaos.stage import AWAY, Stage
 
 SUBSCRIBER = "events.chaos"
 """A subscriber's queue: durable, so that what is told while nobody listens is not lost."""
 BEAT = 0.1
 LOOK = 1.0
-QUIET = 2.0
-"""Seconds without a message after which the subscriber's queue counts as read."""
+PULSE = "create table chaos_pulse as select 0 as beat"
+BEAT_OF_LEDGER = "update chaos_pulse set beat = beat + 1"
+"""A commit to disk, as every claim is one."""
 NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """From when until when the emulator did not answer, in seconds since the epoch: what came waited outside."""
+    """From when until when a server took to answer, in seconds since the epoch."""
 
     began: float
     ended: float
@@ -48,13 +49,18 @@ class Witnesses:
     memory: dict[str, int] = field(default_factory=dict)
     """The most bytes that each process held."""
     stalls: list[Stall] = field(default_factory=list)
+    """The emulator's: what came meanwhile waited outside."""
+    commits: list[Stall] = field(default_factory=list)
+    """The ledger's: what was booked meanwhile started late."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         async with self.stage.channel() as channel:
             queue = await channel.declare_queue(SUBSCRIBER, durable=True, arguments={"x-queue-type": "quorum"})
             await queue.bind(EVENTS, "campaign.*")
-        self._tasks = [asyncio.create_task(self._weigh()), asyncio.create_task(self._feel_the_pulse())]
+        await self.stage.rows(PULSE)
+        looks = (self._weigh(), self._feel_the_emulator(), self._feel_the_ledger())
+        self._tasks = [asyncio.create_task(look) for look in looks]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -101,7 +107,20 @@ class Witnesses:
                 self.memory[name] = max(self.memory.get(name, 0), size)
             await asyncio.sleep(LOOK)
 
-    async def _feel_the_pulse(self) -> None:
+    async def _feel_the_ledger(self) -> None:
+        began = time.time()
+        while True:
+            try:
+                async with self.stage.ledger() as connection:
+                    while True:
+                        await connection.execute(BEAT_OF_LEDGER, timeout=60)
+                        self.commits.append(Stall(began, time.time()))
+                        await asyncio.sleep(BEAT)
+                        began = time.time()
+            except AWAY:
+                await asyncio.sleep(BEAT)
+
+    async def _feel_the_emulator(self) -> None:
         while True:
             began = time.time()
             try:

@@ -66,6 +66,7 @@ async def gather(stage: Stage, witnesses: Witnesses, began: float) -> State:
         quota=QUOTA,
         began=began,
         stalls=witnesses.stalls,
+        commits=witnesses.commits,
         queues=queues,
         outbox=outbox,
         dead_letters=await _dead_letters(stage),

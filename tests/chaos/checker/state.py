@@ -53,6 +53,9 @@ class State:
     began: float = 0.0
     """Seconds since the epoch."""
     stalls: Sequence[Stall] = ()
+    """How long the emulator took to answer."""
+    commits: Sequence[Stall] = ()
+    """How long PostgreSQL took to commit."""
     queues: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
     """Messages ready and unacked by queue; None: the queue is not there."""
     outbox: int = 0

@@ -1,8 +1,11 @@
 """What happened in a schedule, a line each; two runs of one seed write the same lines."""
 
+import re
 from collections.abc import Callable
 
 Now = Callable[[], float]
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""Where an object lies, which is another place in every run."""
 
 
 class History:
@@ -16,4 +19,5 @@ class History:
     def add(self, kind: str, *words: object) -> None:
         """Write a line: the time, what kind of thing, and words about it."""
         if self.on:
-            self.lines.append(f"{self._now():10.4f} {kind:<9} {' '.join(str(word) for word in words)}")
+            said = ADDRESS.sub("", " ".join(str(word) for word in words))
+            self.lines.append(f"{self._now():10.4f} {kind:<9} {said}")

@@ -48,7 +48,8 @@ async def test_a_broker_that_hangs_up_as_it_is_called_is_waited_for(
         calls += 1
         if calls <= 2:
             raise StopAsyncIteration
-        return await really(url, **more)
+        connection: aio_pika.abc.AbstractRobustConnection = await really(url, **more)
+        return connection
 
     monkeypatch.setattr(aio_pika, "connect_robust", hung_up_twice)
     async with await connect(amqp_url, name="test", timeout=5):

@@ -27,6 +27,15 @@ def test_what_waited_for_a_stalled_emulator_is_no_burst() -> None:
     assert within_quota(healthy(campaign(arrivals=flow(*BURST)), stalls=[stall])) == []
 
 
+def test_a_claim_that_took_long_to_commit_explains_its_second_and_no_more() -> None:
+    """Of five seconds that PostgreSQL was away one is excused."""
+    late = [Stall(AT - 0.5, AT + 0.4)]
+    assert within_quota(healthy(campaign(arrivals=flow(*BURST)), commits=late)) == []
+    away = [Stall(AT - 4.0, AT + 1.0)]
+    worse = [10] * 10 + [160] + [10] * 9
+    assert len(within_quota(healthy(campaign(arrivals=flow(*worse)), commits=away))) == 1
+
+
 def test_a_campaign_over_its_own_rate_is_found() -> None:
     """However far the project is from its quota."""
     slow = campaign(arrivals=flow(*([9] * 20)), rate=50.0)
