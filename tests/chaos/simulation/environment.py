@@ -19,6 +19,10 @@ LOUD = ("message.crashed", "message.dead", "result.poison")
 """Log events that no schedule may cause: nothing malformed is ever published."""
 
 
+UNTOLD = ("event", "exc_info", "drained_in")
+"""What a history does not repeat: the name, which it has, and what is measured on the clock on the wall."""
+
+
 class Logs:
     """Keeps what the services log: errors always, all of it for a history."""
 
@@ -30,7 +34,7 @@ class Logs:
         """Write it down, and print nothing."""
         name = event.get("event")
         if self._history.on:
-            words = (f"{key}={value}" for key, value in sorted(event.items()) if key not in ("event", "exc_info"))
+            words = (f"{key}={value}" for key, value in sorted(event.items()) if key not in UNTOLD)
             self._history.add("log", name, *words)
         if name in LOUD:
             self.loud.append(f"{name}: {event}")
