@@ -192,10 +192,10 @@ class FcmGateway:
             self._quiet.set()
 
     def _renew_wire(self, now: float) -> None:
-        """Replace all connections when they are old, or when one swallows requests without a word."""
+        """Replace all connections when they are old, or when one is closed or swallows requests without a word."""
         age = now - self._wire.born
         dead = age > self._options.wire_rest and max(self._timeouts.values(), default=0) >= DEAD_CONNECTION
-        if age > self._options.wire_age or dead or self._wire.broken:
+        if age > self._options.wire_age or dead or self._wire.broken or self._wire.deserted:
             if self._wire.active:
                 self._retiring.append(self._wire)
             else:

@@ -1,7 +1,10 @@
 """libcurl's multi interface on the event loop: HTTP/2, many streams, several connections, no thread, no task."""
 
 import asyncio
+import select
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pycurl
@@ -34,6 +37,7 @@ class Wire:
         self._active: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
         self._timer: asyncio.Handle | None = None
+        self._resting = Resting()
         self._multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
@@ -48,6 +52,11 @@ class Wire:
     def active(self) -> int:
         """Transfers in flight."""
         return len(self._active)
+
+    @property
+    def deserted(self) -> bool:
+        """Whether a connection without a transfer has been closed by its peer: what is put on it would be unknown."""
+        return self._resting.any_closed()
 
     def start(self, transfer: Transfer) -> None:
         """Put a loaded transfer on the wire; it moves on the loop's next turn."""
@@ -68,6 +77,7 @@ class Wire:
         self._multi.close()
         for fd in list(self._watched):
             self._watch(pycurl.POLL_REMOVE, fd, self._multi, None)
+        self._resting.close()
 
     def _watch(self, what: int, fd: int, _multi: pycurl.CurlMulti, _data: object) -> None:
         """Libcurl names the events that it waits for on a socket; only changes reach the loop."""
@@ -75,6 +85,9 @@ class Wire:
         had = self._watched.pop(fd, 0)
         if wanted:
             self._watched[fd] = wanted
+            self._resting.discard(fd)
+        else:
+            self._resting.add(fd)
         changed = wanted ^ had
         if changed & pycurl.POLL_IN:
             if wanted & pycurl.POLL_IN:
@@ -127,3 +140,37 @@ class Wire:
     def _end(self, handle: pycurl.Curl, code: int, text: str) -> None:
         self._multi.remove_handle(handle)
         self._on_done(self._active.pop(handle), code, text)
+
+
+class Resting:
+    """Open connections that libcurl does not look at, since nothing is in flight on them.
+
+    It looks before it uses one again, but only once a second. Where there is no epoll, that has to do.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll() if sys.platform == "linux" else None
+        self._fds: set[int] = set()
+
+    def add(self, fd: int) -> None:
+        """Look at the socket from now on, if libcurl has not closed it."""
+        if self._epoll is not None:
+            with suppress(OSError):
+                self._epoll.register(fd, select.EPOLLRDHUP)
+                self._fds.add(fd)
+
+    def discard(self, fd: int) -> None:
+        """Libcurl looks at it again."""
+        if self._epoll is not None and fd in self._fds:
+            self._fds.remove(fd)
+            with suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def any_closed(self) -> bool:
+        """Whether a peer has closed one of them. A socket that libcurl has closed is no longer told of."""
+        return self._epoll is not None and bool(self._fds) and bool(self._epoll.poll(0))
+
+    def close(self) -> None:
+        """Look at nothing more."""
+        if self._epoll is not None:
+            self._epoll.close()

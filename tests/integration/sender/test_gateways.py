@@ -143,6 +143,17 @@ async def test_each_error_comes_back_with_its_body_and_retry_after(make_stage: M
         assert verdict.retry_after == (7 if played is Played.UNAVAILABLE else None)
 
 
+async def test_a_connection_that_fcm_closed_while_idle_carries_nothing_more(make_stage: MakeStage) -> None:
+    """What was put on it would have no answer, and with at_most_once no device would get it."""
+    stage = await make_stage(script())
+    for _ in range(3):
+        await stage.send(500)
+        stage.emulator.on_cut()
+        stage.answers.clear()
+        assert await stage.send(50) == 50
+        assert all(answer is ACCEPTED for answer in stage.answers.values())
+
+
 async def test_a_cut_connection_loses_no_answer_and_repeats_no_message(make_stage: MakeStage) -> None:
     """Libcurl would repeat a POST on a fresh connection; each position is answered once, each token reached once."""
     stage = await make_stage(script(latency="fixed:100ms"))
