@@ -90,11 +90,12 @@ def check_time_zone(name: str) -> str:
 
 def check_attribute(value: object) -> object:
     """Refuse what is no attribute's value."""
-    texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    if isinstance(value, str) and _is_text(value):
+        return value
     if isinstance(value, int | float):
         fine = math.isfinite(value) and abs(value) <= SAFE_NUMBER
     else:
-        fine = isinstance(value, str | list) and len(texts) <= MAX_TEXTS and all(map(_is_text, texts))
+        fine = isinstance(value, list) and len(value) <= MAX_TEXTS and all(map(_is_text, value))
     if not fine:
         raise PydanticCustomError(
             "attribute_value",

@@ -11,11 +11,11 @@ One device a line: a cell in quotes may hold commas and quotes, not a line break
 """
 
 import csv
-import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from services.api.device_lines import KNOWN_LINE, MAX_LINE, DeviceRow, known_row, line_problem
 from services.api.problems import INVALID, ProblemError
@@ -32,7 +32,7 @@ class CsvLines:
     def __init__(self, header: bytes) -> None:
         """Raises `ProblemError` when the columns are not what an import takes."""
         try:
-            self._columns = [name.strip() for name in _cells(header)]
+            self._columns = [name.strip() for name in cells_of(header)]
         except ValueError as error:
             raise ProblemError(INVALID, f"Line 1 has to name the columns; it is {error}.") from None
         # By number: a body without this line begins with a device, whose user and token are nobody's to repeat.
@@ -48,12 +48,14 @@ class CsvLines:
         ]
         if faults:
             raise ProblemError(INVALID, f"Line 1 has to name the columns. {'; '.join(faults)[:500]}.")
+        # A column's name, and its attribute's where it is one.
+        self._places = [(name, name.partition(ATTRIBUTE)[2]) for name in self._columns]
         self._plain = not any(name in KNOWN or name.startswith(ATTRIBUTE) for name in self._columns)
 
     def parse(self, line: bytes, projects: Collection[str]) -> DeviceRow | str:
         """The row of a line, or what is wrong with it."""
         try:
-            cells = _cells(line)
+            cells = cells_of(line)
         except ValueError as error:
             return str(error)
         if len(cells) != len(self._columns):
@@ -63,7 +65,7 @@ class CsvLines:
             return document
         try:
             # As JSON, so that the two formats take the same.
-            device = KNOWN_LINE.validate_json(json.dumps(document))
+            device = KNOWN_LINE.validate_json(to_json(document))
         except ValidationError as error:
             return line_problem(error)
         row = known_row(device, projects)
@@ -73,15 +75,15 @@ class CsvLines:
         """The line as the JSON of an import has it."""
         document: dict[str, Any] = {}
         attributes: dict[str, str] = {}
-        for name, cell in zip(self._columns, cells, strict=True):
+        for (name, attribute), cell in zip(self._places, cells, strict=True):
             if not cell:
                 continue
-            if name in TARGETS:
+            if attribute:
+                attributes[attribute] = cell
+            elif name in TARGETS:
                 if "target" in document:
                     return "it has a token and a fid; a device is one of them"
                 document["target"] = {"kind": name, "value": cell}
-            elif name.startswith(ATTRIBUTE):
-                attributes[name.removeprefix(ATTRIBUTE)] = cell
             else:
                 document[name] = cell
         if attributes:
@@ -93,11 +95,16 @@ def _is_column(name: str) -> bool:
     return name in PLAIN or name in KNOWN or name in TARGETS or name.startswith(ATTRIBUTE)
 
 
-def _cells(line: bytes) -> list[str]:
+def cells_of(line: bytes) -> list[str]:
+    """The cells of a line. Raises `ValueError`, which says what it is instead of CSV."""
     if len(line) > MAX_LINE:
         raise ValueError(f"longer than {MAX_LINE} bytes")
     try:
-        return next(csv.reader([line.decode().rstrip("\r")], strict=True))
+        text = line.decode().rstrip("\r")
+        if text and '"' not in text and "\r" not in text:
+            # The csv module would find the same, and take five times as long.
+            return text.split(",")
+        return next(csv.reader([text], strict=True))
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except (csv.Error, StopIteration) as error:

@@ -34,7 +34,7 @@ def test_what_is_known_of_a_device_comes_with_its_row() -> None:
         "3.2",
         version_order("3.2"),
         datetime(2026, 11, 22, 9, tzinfo=UTC),
-        '{"plan": "pro", "score": 7}',
+        '{"plan":"pro","score":7}',
     )
 
 

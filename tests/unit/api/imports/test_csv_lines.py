@@ -1,12 +1,14 @@
 """CSV to rows."""
 
-import json
+import csv
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.api.device_lines import DeviceRow, Known
-from services.api.imports.csv_lines import CsvLines
+from services.api.imports.csv_lines import CsvLines, cells_of
 from services.api.problems import INVALID, ProblemError
 from shared.contracts.targets import target_hash
 from shared.contracts.traits import version_order
@@ -41,9 +43,21 @@ def test_every_column_reaches_the_registry() -> None:
         "3.2",
         version_order("3.2"),
         datetime(2026, 10, 1, tzinfo=UTC),
-        json.dumps({"plan": "pro"}),
+        '{"plan":"pro"}',
     )
     assert row(header, "u,android,t,,,,,,,").known == Known(None, None, None, None, None, None)
+
+
+@given(st.text(st.sampled_from('ab ,;"\r\t\0ä'), min_size=1))
+def test_a_line_has_the_cells_that_the_csv_module_reads(line: str) -> None:
+    """Most have no quotes and are cut at their commas, which is quicker."""
+    try:
+        expected = next(csv.reader([line.rstrip("\r")], strict=True))
+    except (csv.Error, StopIteration):
+        with pytest.raises(ValueError, match="not CSV"):
+            cells_of(line.encode())
+    else:
+        assert cells_of(line.encode()) == expected
 
 
 @pytest.mark.parametrize(
