@@ -21,7 +21,7 @@ from shared.topology import AGGREGATOR_RESULTS, COMMANDS, DEAD, EVENTS, fed_by
 from shared.topology.repair import Repair
 
 POOL = 4
-"""Connections: one merges, one deactivates, one for each relay."""
+"""Connections: one merges, one for each relay, one for the heartbeat and the probes."""
 PREFETCH = 1000
 """Results in hand: a few windows, so that one fills while another commits."""
 

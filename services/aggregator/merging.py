@@ -60,7 +60,7 @@ class Merger:
         for name, moved in merged.moved.items():
             if moved > 0:
                 metrics.DEVICES.labels(name).inc(moved)
+        metrics.DEACTIVATED.inc(merged.deactivated)
         self._on_events()
-        metrics.DEACTIVATED.inc(await self._store.deactivate(window))
         for campaign_id in merged.completed:
             log.info("campaign.completed", campaign_id=campaign_id)

@@ -6,15 +6,11 @@ from shared.ledger.merging import Folded, Key, Merged
 
 
 class Store:
-    """Merges, and the deactivation of what they found dead."""
+    """Merges windows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def merge(self, window: dict[Key, Folded]) -> Merged:
-        """Join a folded window into the ledger; see `shared.ledger.merging`."""
+        """Join a folded window into the ledger and deactivate what it calls dead; see `shared.ledger.merging`."""
         return await self._database.again(lambda tx: merging.merge(tx, window))
-
-    async def deactivate(self, window: dict[Key, Folded]) -> int:
-        """Deactivate the devices whose target the window calls dead; returns how many."""
-        return await self._database.again(lambda tx: merging.deactivate(tx, window))

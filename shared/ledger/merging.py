@@ -1,7 +1,9 @@
 """Merge: results become letters and counters, in one transaction, as a join.
 
 A window's results are folded per batch in memory first, since an `UPDATE … FROM` with two rows for one target applies
-one. Locks are taken in one order everywhere: batch rows by (campaign, number), then campaign rows by id.
+one. Dead targets are deactivated in the same transaction: a message that is lost behind it leaves none active. Locks
+are taken in one order everywhere: devices by hash, batch rows by (campaign, number), campaign rows by id; so whoever
+waits for an import's devices holds nothing that others merge into.
 """
 
 from collections import Counter
@@ -69,7 +71,7 @@ DEAD_DEVICES = text("""
 DEACTIVATE = text("""
     update device d set active = false, updated_at = now()
       from (select id, decode(hash, 'hex') as hash
-              from unnest(cast(:ids as bigint[]), cast(:hashes as text[])) as k (id, hash) order by id) as k
+              from unnest(cast(:ids as bigint[]), cast(:hashes as text[])) as k (id, hash) order by hash) as k
      where d.id = k.id and d.target_hash = k.hash and d.active
 """)
 
@@ -88,10 +90,11 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did: letters that became final, by counter name, and the campaigns it completed."""
+    """What a merge did: letters that became final, by counter name, campaigns completed, devices deactivated."""
 
     moved: Counter[str]
     completed: tuple[int, ...]
+    deactivated: int
 
 
 def fold(results: Iterable[BatchResult]) -> dict[Key, Folded]:
@@ -110,10 +113,11 @@ def fold(results: Iterable[BatchResult]) -> dict[Key, Folded]:
 
 
 async def merge(tx: Writer, window: dict[Key, Folded]) -> Merged:
-    """Join a folded window into the ledger and complete what is done.
+    """Deactivate what a folded window calls dead, join it into the ledger and complete what is done.
 
     Raises `MalformedMessageError` when a result names a batch that does not exist or has another size.
     """
+    deactivated = await _deactivate(tx, window)
     keys = sorted(window)
     rows = await tx.all(LOCK, _columns(keys))
     if len(rows) != len(keys):
@@ -153,10 +157,10 @@ async def merge(tx: Writer, window: dict[Key, Folded]) -> Merged:
     moved: Counter[str] = Counter()
     for change in changes.values():
         moved.update(change)
-    return Merged(moved, tuple(completed))
+    return Merged(moved, tuple(completed), deactivated)
 
 
-async def deactivate(tx: Writer, window: dict[Key, Folded]) -> int:
+async def _deactivate(tx: Writer, window: dict[Key, Folded]) -> int:
     """Deactivate the devices whose target FCM called unregistered; a target refreshed meanwhile lives."""
     dead = [(*key, position, hash_) for key, folded in window.items() for position, hash_ in folded.dead.items()]
     if not dead:
@@ -165,7 +169,7 @@ async def deactivate(tx: Writer, window: dict[Key, Folded]) -> int:
     rows = await tx.all(
         DEAD_DEVICES, {"campaigns": campaigns, "numbers": numbers, "positions": positions, "hashes": hashes}
     )
-    found = sorted((row.id, row.hash) for row in rows if row.id is not None)
+    found = [(row.id, row.hash) for row in rows if row.id is not None]
     return await tx.run(DEACTIVATE, {"ids": [id_ for id_, _ in found], "hashes": [hash_ for _, hash_ in found]})
 
 

@@ -10,14 +10,14 @@ from services.planner.store import Store as PlannerStore
 from services.sender.store import Store as SenderStore
 from shared.contracts.messages import BatchReady, BatchResult, CloseCampaign, PlanCampaign
 from shared.db import Database, Writer
-from shared.ledger import campaigns, letters, steering
-from shared.ledger.campaigns import Changed
+from shared.ledger import letters, steering
 from shared.ledger.claiming import Claim, NoClaim, NotYet
 from shared.ledger.merging import Merged, fold
 from shared.ledger.releasing import Release
 from shared.ledger.steering import Course, Stopped
 from shared.ledger.times import Times
 from shared.topology import Lane
+from tests.chaos.simulation.ledger.moves import Moves
 from tests.contracts.ledger.picture import Row, Rows
 
 START = 1_800_000_000.0
@@ -40,7 +40,7 @@ class Time:
         return datetime.fromtimestamp(self.now, UTC)
 
 
-class Desk(ABC):
+class Desk(Moves, ABC):
     """Short verbs over one ledger; each is one transaction, as in the services."""
 
     def __init__(self, database: Database, time: Time) -> None:
@@ -85,22 +85,6 @@ class Desk(ABC):
         """Every row by its table."""
 
     # The operator.
-
-    async def send(self, campaign_id: int) -> Changed | None:
-        """Send."""
-        return await self.database.again(lambda tx: campaigns.send(tx, campaign_id))
-
-    async def pause(self, campaign_id: int) -> Changed | None:
-        """Pause."""
-        return await self.database.again(lambda tx: campaigns.pause(tx, campaign_id))
-
-    async def resume(self, campaign_id: int) -> Changed | None:
-        """Resume."""
-        return await self.database.again(lambda tx: campaigns.resume(tx, campaign_id))
-
-    async def cancel(self, campaign_id: int) -> Changed | None:
-        """Cancel."""
-        return await self.database.again(lambda tx: campaigns.cancel(tx, campaign_id))
 
     async def steer(self, campaign_id: int, *, rate: float | None, lane: Lane) -> bool:
         """Change rate and lane; nothing is committed when it is not under way."""
@@ -153,10 +137,6 @@ class Desk(ABC):
     async def merge(self, *results: BatchResult) -> Merged:
         """Merge a window."""
         return await self.aggregator.merge(fold(results))
-
-    async def deactivate(self, *results: BatchResult) -> int:
-        """Deactivate what a window calls dead."""
-        return await self.aggregator.deactivate(fold(results))
 
     # Short ways there, and looks.
 

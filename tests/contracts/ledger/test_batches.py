@@ -30,7 +30,7 @@ async def test_a_claim_gives_the_active_devices_of_its_positions(desk: Desk) -> 
     before = granted(await desk.claim(batch))
     assert [target.position for target in before.targets] == [0, 1]
     dead = before.targets[0].hash.hex()
-    assert await desk.deactivate(said(before, "U.", dead={0: dead})) == 1
+    assert (await desk.merge(said(before, "..", dead={0: dead}))).deactivated == 1
     await desk.release(before, "..")
     claim = granted(await desk.claim(batch.model_copy(update={"epoch": 1})))
     assert [target.position for target in claim.targets] == [1]
@@ -152,8 +152,8 @@ async def test_a_token_that_was_refreshed_meanwhile_lives(desk: Desk) -> None:
     claim = granted(await desk.claim(batch))
     await desk.refresh(fresh, "new-token")
     both = said(claim, "UU", dead={target.position: target.hash.hex() for target in claim.targets})
-    assert await desk.deactivate(both) == 1
-    assert await desk.deactivate(both) == 0
+    assert (await desk.merge(both)).deactivated == 1
+    assert (await desk.merge(both)).deactivated == 0
     active = {row["id"]: row["active"] for row in (await desk.rows())["devices"]}
     assert active == {fresh: True, gone: False}
 

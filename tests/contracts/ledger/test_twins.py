@@ -239,8 +239,6 @@ class Twins:
         if dice.tails:
             window = window[::-1] + window[:1]
         await self.both("merge", *window)
-        if dice.heads:
-            await self.both("deactivate", *window)
 
     async def merge_poison(self, dice: Dice) -> None:
         """A result of no batch, or of another size, takes its whole window along."""

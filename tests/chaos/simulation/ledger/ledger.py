@@ -7,14 +7,14 @@ from typing import Any
 from services.aggregator.store import Store as AggregatorStore
 from services.planner.store import Store as PlannerStore
 from services.sender.store import Store as SenderStore
-from shared.ledger import campaigns, steering
-from shared.ledger.campaigns import Changed
+from shared.ledger import steering
 from shared.ledger.steering import Course
 from shared.ledger.times import Times
 from shared.topology import Lane
 from tests.chaos.simulation.ledger import batches, planning, projects
 from tests.chaos.simulation.ledger import campaigns as campaign_rows
 from tests.chaos.simulation.ledger.memory import STATEMENTS, Memory
+from tests.chaos.simulation.ledger.moves import Moves
 from tests.chaos.simulation.ledger.rows import Campaign, Device, Project
 
 CONTENT = {"title": "News", "body": "All of it"}
@@ -23,7 +23,7 @@ DEFINED_IN = (batches, campaign_rows, planning, projects)
 """Importing them fills `STATEMENTS`."""
 
 
-class Ledger:
+class Ledger(Moves):
     """One ledger for all simulated processes; `now` tells the seconds since 1970.
 
     `planner`, `sender` and `aggregator` are the services' stores; each of their calls is one transaction that awaits
@@ -80,22 +80,6 @@ class Ledger:
         )
         self.tables.campaigns[campaign.id] = campaign
         return campaign.id
-
-    async def send(self, campaign_id: int) -> Changed | None:
-        """Start it; like the others below, None when it is not in a state for that."""
-        return await self.database.again(lambda tx: campaigns.send(tx, campaign_id))
-
-    async def pause(self, campaign_id: int) -> Changed | None:
-        """Stop it for now."""
-        return await self.database.again(lambda tx: campaigns.pause(tx, campaign_id))
-
-    async def resume(self, campaign_id: int) -> Changed | None:
-        """Let it go on."""
-        return await self.database.again(lambda tx: campaigns.resume(tx, campaign_id))
-
-    async def cancel(self, campaign_id: int) -> Changed | None:
-        """End it."""
-        return await self.database.again(lambda tx: campaigns.cancel(tx, campaign_id))
 
     async def steer(self, campaign_id: int, *, rate: float | None, lane: Lane) -> bool:
         """Give it another rate, another lane, or both; False when it is not under way."""

@@ -229,7 +229,6 @@ class Moves(Play):
             self.merged[result.batch_no] = "".join(max(pair, key=letters.ORDER.index) for pair in pairs)
         if dice.heads:
             del self.broker.results[start : start + dice.count]
-            self.run(self.stage.deactivate(*window))
 
     def sweep(self, dice: Dice) -> None:
         """Time passes for one batch, and a sweep finds it; a crash may come before its results are published."""

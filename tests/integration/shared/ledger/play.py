@@ -20,7 +20,8 @@ T = TypeVar("T")
 FINAL = {"completed", "cancelled"}
 
 ROWS = """
-    select b.*, d.ids from campaign_batch b join campaign_batch_devices d using (campaign_id, batch_no)
+    select b.*, d.ids, array(select id from device where id = any(d.ids) and active) as active
+      from campaign_batch b join campaign_batch_devices d using (campaign_id, batch_no)
      where campaign_id = :id order by batch_no
 """
 CAMPAIGN = """
@@ -61,7 +62,7 @@ class Play(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_is_true(self) -> None:
-        """Conservation, counters equal to letters, no false letter, no repeat without an excuse, one final event."""
+        """Conservation, counters equal to letters, no false letter, no dead token active, no unexcused repeat."""
         if self.id == 0:
             return
         (campaign,), rows = self.run(self.stage.all_at_once(CAMPAIGN, ROWS, id=self.id))
@@ -88,6 +89,8 @@ class Play(RuleBasedStateMachine):
                 pushes = self.fcm.pushes[device]
                 assert letter != letters.ACCEPTED or pushes, "accepted, but FCM never saw it"
                 assert letter not in letters.INFERRED or not pushes, f"{letter}, but FCM accepted it"
+        for device, letter in zip(row.ids, row.outcomes, strict=True):
+            assert letter != letters.UNREGISTERED or device not in row.active, "unregistered, and still active"
         for device in row.ids:
             allowed = 1 if self.delivery == "at_most_once" else 1 + self.fcm.excused[device]
             assert self.fcm.pushes[device] <= allowed, "a repeat that nothing excuses"

@@ -152,11 +152,6 @@ class Stage:
         window = merging.fold(results)
         return await self.database.again(lambda tx: merging.merge(tx, window))
 
-    async def deactivate(self, *results: BatchResult) -> int:
-        """Deactivate the devices that a window calls dead."""
-        window = merging.fold(results)
-        return await self.database.again(lambda tx: merging.deactivate(tx, window))
-
     async def sweep(self, busy_lanes: Iterable[str] = ()) -> sweeping.Swept:
         """Sweep what is due."""
         busy = set(busy_lanes)

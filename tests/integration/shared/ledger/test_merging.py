@@ -155,14 +155,23 @@ async def test_progress_is_told_at_most_once_a_second(stage: Stage) -> None:
     assert (await stage.events(batches[0].campaign_id)).count("progressed") == 1
 
 
-async def test_a_dead_target_is_deactivated(stage: Stage) -> None:
-    """Only the device at that position."""
+async def test_a_dead_target_is_deactivated_with_the_merge(stage: Stage) -> None:
+    """Only the device at that position, and once."""
     claim = await stage.claimed(3)
     dead = result(claim, "AUA", dead={1: target_hash("target-1").hex()})
-    assert await stage.deactivate(dead) == 1
-    assert await stage.deactivate(dead) == 0
+    assert (await stage.merge(dead)).deactivated == 1
+    assert (await stage.merge(dead)).deactivated == 0
     rows = await stage.all("select target from device where active order by id")
     assert [row.target for row in rows] == ["target-0", "target-2"]
+
+
+async def test_a_merge_that_fails_deactivates_nothing(stage: Stage) -> None:
+    """The letter and the device change together or not at all."""
+    claim = await stage.claimed(2)
+    dead = result(claim, "AU", dead={1: target_hash("target-1").hex()})
+    with pytest.raises(MalformedMessageError):
+        await stage.merge(dead, dead.model_copy(update={"batch_no": 7}))
+    assert await stage.value("select count(*) from device where active") == 2
 
 
 async def test_a_target_that_was_refreshed_meanwhile_lives(stage: Stage) -> None:
@@ -171,7 +180,8 @@ async def test_a_target_that_was_refreshed_meanwhile_lives(stage: Stage) -> None
     await stage.run(
         "update device set target = 'newer', target_hash = :hash where target = 'target-1'", hash=target_hash("newer")
     )
-    assert await stage.deactivate(result(claim, "AU", dead={1: target_hash("target-1").hex()})) == 0
+    merged = await stage.merge(result(claim, "AU", dead={1: target_hash("target-1").hex()}))
+    assert merged.deactivated == 0
     assert await stage.value("select count(*) from device where active") == 2
 
 
@@ -179,7 +189,9 @@ async def test_a_target_that_was_refreshed_meanwhile_lives(stage: Stage) -> None
 async def test_a_dead_position_outside_the_batch_touches_no_device(stage: Stage, position: int) -> None:
     """A result that lies about positions is no danger to the registry."""
     claim = await stage.claimed(2)
-    assert await stage.deactivate(result(claim, "AU", dead={position: target_hash("target-1").hex()})) == 0
+    merged = await stage.merge(result(claim, "AU", dead={position: target_hash("target-1").hex()}))
+    assert merged.deactivated == 0
+    assert await stage.value("select count(*) from device where active") == 2
 
 
 async def test_every_letter_has_its_counter(stage: Stage) -> None:
