@@ -5,6 +5,7 @@ CarillonError
 ├── MalformedMessageError   a message that can never be handled: to the dead letters
 └── UnavailableError        infrastructure trouble: nothing is decided, try again
     ├── BrokerUnavailableError
+    │   └── QueueMissingError
     └── DatabaseUnavailableError
 """
 
@@ -27,6 +28,10 @@ class UnavailableError(CarillonError):
 
 class BrokerUnavailableError(UnavailableError):
     """Raised when a publish was not confirmed or the connection is gone; the message may have arrived."""
+
+
+class QueueMissingError(BrokerUnavailableError):
+    """Raised when the broker answers, and has no queue of that name."""
 
 
 class DatabaseUnavailableError(UnavailableError):

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractRobustConnection
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from shared.amqp.connection import TROUBLE
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerUnavailableError, QueueMissingError
 
 TIMEOUT = 10.0
 """Seconds to wait for the broker's answer."""
@@ -20,7 +21,7 @@ class Depth:
 
 
 async def depth(connection: AbstractRobustConnection, queue: str) -> Depth:
-    """Look at `queue`; raises `BrokerUnavailableError` when it is missing or the broker is away."""
+    """Look at `queue`; raises `QueueMissingError`, or `BrokerUnavailableError` when the broker is away."""
     try:
         transport = connection.transport
         if transport is None:
@@ -30,6 +31,8 @@ async def depth(connection: AbstractRobustConnection, queue: str) -> Depth:
             declared = await channel.queue_declare(queue, passive=True, timeout=TIMEOUT)
         finally:
             await channel.close()
+    except ChannelNotFoundEntity as error:
+        raise QueueMissingError(f"Queue {queue} is missing: {error}") from error
     except TROUBLE as error:
         raise BrokerUnavailableError(f"Queue {queue} cannot be asked: {type(error).__name__}: {error}") from error
     return Depth(int(declared.message_count or 0), int(declared.consumer_count or 0))

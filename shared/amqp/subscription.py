@@ -155,6 +155,15 @@ class Subscription:
         await self._open()
         return self
 
+    async def let_go(self) -> None:
+        """Close the channel until `start_again`.
+
+        After a lost connection aio-pika keeps none of its channels while one of them asks for a queue that is missing.
+        """
+        if self._channel is not None:
+            log.warning("consumer.let_go", queue=self._queue_name)
+            await self._close()
+
     async def start_again(self) -> None:
         """Consume on a new channel; what was unacked on the old one returns to the queue. Raises as `start`."""
         await self._close()
@@ -196,9 +205,10 @@ class Subscription:
 
     async def _close(self) -> None:
         self._tag = None
-        if self._channel is not None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
             try:
-                await self._channel.close()
+                await channel.close()
             except TROUBLE as error:
                 log.warning("subscription.close_lost", queue=self._queue_name, error=str(error))
 

@@ -9,6 +9,7 @@ be asked for: that it is missing shows in the first message that comes back, and
 | may declare (`./run`, a single user) | what is missing is declared and bound, consumers and publishes come back |
 | may not (the restricted users of `access`) | readiness names it, with the command that puts it back |
 
+What cannot be put back is let go of, so that the other queues of its connection outlive a reconnect.
 A consumer that the broker has forgotten (its queue was deleted and made again) is registered anew.
 What was in a deleted queue is lost there and nowhere else: the ledger's sweeps publish it again.
 """
@@ -131,6 +132,8 @@ class Repair:
         self._empty = len(self._missing) == len(self._exchanges) + len(self._queues)
         self._seen_whole = self._seen_whole or not self._missing
         returned = self._publisher.returned
+        if self._refused:
+            await self._let_go(queues)
         if self._refused or not (self._missing or returned) or (self._empty and not self._seen_whole):
             return
         if self._missing != before:
@@ -174,6 +177,12 @@ class Repair:
         if consumer is not None and consumer.forgotten(ready=ready, consumers=consumers):
             log.warning("consumer.forgotten", queue=queue.name, ready=ready, consumers=consumers)
             await consumer.start_again()
+
+    async def _let_go(self, queues: Sequence[Queue]) -> None:
+        for queue in queues:
+            consumer = self._consumers.get(queue.name)
+            if consumer is not None:
+                await consumer.let_go()
 
     async def _put_back(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
         """Declare what is missing and bind every queue: to bind again changes nothing."""

@@ -12,5 +12,5 @@ class BrokerView:
         self._connection = connection
 
     async def depth(self, queue: str) -> Depth:
-        """Messages ready and consumers of a queue; raises `BrokerUnavailableError`."""
+        """Messages ready and consumers of a queue; raises as `shared.amqp.depth.depth`."""
         return await depth(self._connection, queue)

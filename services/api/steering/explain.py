@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 
 from services.api import store as campaigns
-from services.api.problems import INTERNAL, INVALID, NO_CAMPAIGN, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import Resources, resources
 from services.api.schemas import Status
 from services.api.security import Viewer
@@ -20,13 +20,11 @@ from services.api.steering.reasons import reasons, sentence
 from services.api.steering.states import found
 from shared.amqp.depth import Depth
 from shared.db import Reader
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerUnavailableError, QueueMissingError
 from shared.ledger import throttle
 from shared.topology import AGGREGATOR_RESULTS, PLANNER_COMMANDS, Lane
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 ASK = 2.0
 """Seconds that the broker has to tell its queues' depths; after that it counts as out of reach."""
@@ -96,13 +94,14 @@ async def explain_campaign(request: Request, _: Viewer, campaign_id: CampaignId)
     at_hand = resources(request)
     async with at_hand.database.read() as tx:
         facts = await _facts(tx, at_hand, campaign_id)
-    depths = await asyncio.gather(
+    missing: set[str] = set()
+    lane, results, planner = await asyncio.gather(
         *(
-            _depth(at_hand, queue)
+            _depth(at_hand, queue, missing)
             for queue in (Lane(facts["lane"]).queue, AGGREGATOR_RESULTS.name, PLANNER_COMMANDS.name)
         )
     )
-    seen = Facts(**facts, lane_depth=depths[0], results_depth=depths[1], planner_depth=depths[2])
+    seen = Facts(**facts, lane_depth=lane, results_depth=results, planner_depth=planner, missing=tuple(sorted(missing)))
     because = reasons(seen)
     return Explanation.model_validate(
         {
@@ -171,9 +170,12 @@ def _project(row: Row[Any], open_batches: Any, ramp: float) -> ProjectFacts:
     )
 
 
-async def _depth(at_hand: Resources, queue: str) -> Depth | None:
+async def _depth(at_hand: Resources, queue: str, missing: set[str]) -> Depth | None:
     try:
         async with asyncio.timeout(ASK):
             return await at_hand.broker.depth(queue)
+    except QueueMissingError:
+        missing.add(queue)
+        return None
     except (BrokerUnavailableError, TimeoutError):
         return None

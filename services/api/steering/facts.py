@@ -24,7 +24,10 @@ class ProjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is looked at; batches by state, ages and times to come in seconds. A depth is None when unknown."""
+    """All that is looked at; batches by state, ages and times to come in seconds. A depth is None when unknown.
+
+    `missing`: queues of those three that the broker does not have.
+    """
 
     status: str
     lane: str
@@ -48,5 +51,6 @@ class Facts:
     lane_depth: Depth | None = None
     results_depth: Depth | None = None
     planner_depth: Depth | None = None
+    missing: tuple[str, ...] = ()
     others: int = 0
     projects: tuple[ProjectFacts, ...] = ()

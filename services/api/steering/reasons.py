@@ -85,7 +85,15 @@ def _paused(facts: Facts) -> Reason:
 
 def _faults(facts: Facts) -> Iterator[Reason]:
     """What somebody should repair."""
-    if facts.lane_depth is None:
+    if facts.missing:
+        yield Reason(
+            "queue_missing",
+            f"The vhost lacks {', '.join(f'queue {name}' for name in facts.missing)}: nothing comes through there. "
+            "Where services may declare they put it back within seconds; elsewhere run `python -m shared.topology` "
+            "as an administrator of the vhost.",
+            {"queues": " ".join(facts.missing)},
+        )
+    elif facts.lane_depth is None:
         yield Reason("broker_unreachable", "RabbitMQ cannot be asked: nothing goes on until it is back.")
     if facts.commands_wait > STUCK:
         yield Reason(

@@ -11,7 +11,7 @@ from shared.amqp.connection import connect
 from shared.amqp.depth import ready_messages
 from shared.amqp.publisher import Publisher
 from shared.contracts.messages import BatchReady, PlanCampaign
-from shared.errors import BrokerUnavailableError
+from shared.errors import QueueMissingError
 from shared.topology import COMMANDS, DEAD, QUEUES, RETRY, RUNGS
 from shared.topology.declare import declare
 from tests.integration.shared.amqp.outside import Outside
@@ -96,7 +96,7 @@ async def test_the_depth_of_a_queue_is_asked_without_declaring_it(amqp_url: str)
         await publisher.open(COMMANDS)
         await publisher.publish(PlanCampaign(campaign_id=7, seq=4), COMMANDS, "campaign.plan")
         assert await ready_messages(connection, "planner.commands") == 1
-        with pytest.raises(BrokerUnavailableError, match="Queue nowhere cannot be asked"):
+        with pytest.raises(QueueMissingError, match="Queue nowhere is missing"):
             await ready_messages(connection, "nowhere")
         assert await ready_messages(connection, "dead") == 0
         await publisher.close()

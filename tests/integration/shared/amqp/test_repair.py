@@ -1,8 +1,8 @@
 """Topology deleted while it is used: put back where the broker lets us, told where it does not."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
@@ -195,10 +195,9 @@ async def test_a_vhost_that_was_wiped_is_filled_again_and_everything_goes_on(
             assert await outside.ready(queue.name) == 0
 
 
-async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_somebody_else_puts_it_back(
-    amqp_url: str, broker: Broker, outside: Outside
-) -> None:
-    """The restricted users of a deployment: readiness has the name and the command."""
+@contextmanager
+def restricted(amqp_url: str, broker: Broker) -> Iterator[str]:
+    """The URL of a user that may not declare, for as long as the block."""
     parts = urlsplit(amqp_url)
     vhost = unquote(parts.path.removeprefix("/"))
     if broker.management_url is None:
@@ -208,11 +207,20 @@ async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_some
     management._put(f"/users/{user}", {"password": "secret", "tags": ""})
     management._put(f"/permissions/{vhost}/{user}", {"configure": "^$", "write": ".*", "read": ".*"})
     try:
-        url = parts._replace(netloc=f"{user}:secret@{parts.hostname}:{parts.port}").geturl()
-        async with await connect(url, name="restricted", timeout=10) as restricted:
-            publisher = Publisher(restricted)
+        yield parts._replace(netloc=f"{user}:secret@{parts.hostname}:{parts.port}").geturl()
+    finally:
+        broker.manage("DELETE", f"/users/{user}")
+
+
+async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_somebody_else_puts_it_back(
+    amqp_url: str, broker: Broker, outside: Outside
+) -> None:
+    """The restricted users of a deployment: readiness has the name and the command."""
+    with restricted(amqp_url, broker) as url:
+        async with await connect(url, name="restricted", timeout=10) as connection:
+            publisher = Publisher(connection)
             await publisher.open(*EXCHANGES)
-            async with mended(restricted, publisher, SOON) as repair:
+            async with mended(connection, publisher, SOON) as repair:
                 await outside.channel.queue_delete("sender.low")
 
                 async def told() -> bool:
@@ -229,8 +237,46 @@ async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_some
 
                 await eventually(whole, WITHIN)
             await publisher.close()
-    finally:
-        broker.manage("DELETE", f"/users/{user}")
+
+
+async def test_a_queue_that_stays_away_keeps_no_other_of_its_connection_from_coming_back(
+    amqp_url: str, broker: Broker, outside: Outside, publisher: Publisher
+) -> None:
+    """Both are consumed on one connection, which is lost while one of the two is missing."""
+    taken: list[bytes] = []
+
+    async def take(delivery: Delivery) -> None:
+        taken.append(delivery.body)
+
+    with restricted(amqp_url, broker) as url:
+        async with (
+            await connect(url, name="restricted", timeout=10) as connection,
+            await connect(url, name="restricted", timeout=10) as looking,
+        ):
+            own = Publisher(looking)
+            await own.open(*EXCHANGES)
+            pools = [
+                WorkerPool(connection, lane.queue, take, DeadLetters(own), workers=1, prefetch=2)
+                for lane in (Lane.LOW, Lane.HIGH)
+            ]
+            low, high = pools
+            tasks = [asyncio.create_task(pool.run()) for pool in pools]
+            await eventually(lambda: low.consuming and high.consuming, WITHIN)
+            async with mended(looking, own, SOON, *pools):
+                await outside.channel.queue_delete(Lane.LOW.queue)
+                await eventually(lambda: not low.consuming, WITHIN)
+                assert connection.transport is not None
+                await connection.transport.connection.close(OSError("cut"))
+                assert await arrives(publisher, key="new.high")
+                await eventually(lambda: len(taken) == 1 and high.consuming, WITHIN)
+                await declare(outside.channel)
+                await eventually(lambda: low.consuming, WITHIN)
+                assert await arrives(publisher, key="new.low")
+                await eventually(lambda: len(taken) == 2, WITHIN)
+            for pool in pools:
+                await pool.stop(5)
+            await asyncio.gather(*tasks)
+            await own.close()
 
 
 async def test_a_vhost_with_nothing_of_ours_is_left_alone(empty_amqp_url: str) -> None:

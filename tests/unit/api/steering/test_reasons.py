@@ -53,6 +53,7 @@ def test_a_campaign_that_nothing_holds_says_so() -> None:
         ({"projects": (replace(PROJECT, booked_ahead=2.5, rate=7000.0),)}, "quota", "2.5 s ahead at 7,000 (of 10,000)"),
         ({"lane_depth": Depth(8, 0)}, "no_sender", "lane high; 8 batches"),
         ({"lane_depth": None}, "broker_unreachable", "RabbitMQ"),
+        ({"lane_depth": None, "missing": ("sender.high",)}, "queue_missing", "lacks queue sender.high:"),
         ({"commands_wait": 61.0}, "broker_blocked", "61 s"),
         ({"planner_depth": Depth(3, 0), "planned_out": False}, "no_planner", "No planner"),
         ({"results_depth": Depth(5, 0)}, "no_aggregator", "5 wait"),
