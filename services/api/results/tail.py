@@ -7,7 +7,7 @@ resumed must have no gap, and what a full queue has dropped would be one.
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -183,15 +183,30 @@ class Tail:
                         await self._look_at_campaign(tx, campaign_id, watched)
 
     async def _look_at_all(self, tx: Reader, watched: _Watched) -> None:
-        while rows := await store.events(tx, after=watched.known, limit=PAGE):
-            for row in rows:
-                event = Event.of(row)
-                watched.known = event.place
-                watched.hand(event)
+        await _hand_out(watched, lambda last: store.events(tx, after=last, limit=PAGE), lambda event: event.place)
 
     async def _look_at_campaign(self, tx: Reader, campaign_id: int, watched: _Watched) -> None:
-        while rows := await store.events_of(tx, campaign_id, after=watched.known, limit=PAGE):
-            for row in rows:
-                event = Event.of(row)
-                watched.known = event.campaign_seq
-                watched.hand(event)
+        await _hand_out(
+            watched,
+            lambda last: store.events_of(tx, campaign_id, after=last, limit=PAGE),
+            lambda event: event.campaign_seq,
+        )
+
+
+async def _hand_out(
+    watched: _Watched, read: Callable[[Any], Awaitable[Sequence[Row[Any]]]], key: Callable[[Event], Any]
+) -> None:
+    """Hand out page by page what `read` finds behind `known`.
+
+    A stream that joins while a page is read takes `known` back: the page would leave a gap for it, and is read again.
+    """
+    while True:
+        after = watched.known
+        rows = await read(after)
+        if watched.known != after:
+            continue
+        if not rows:
+            return
+        for event in map(Event.of, rows):
+            watched.known = key(event)
+            watched.hand(event)

@@ -1,8 +1,18 @@
 """Ids of requests."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from services.api.request_id import begin_request, current_request_id
+from shared.request_id import caused_by
+
+
+@pytest.fixture(autouse=True)
+def _of_its_own() -> Iterator[None]:
+    """A test without a task leaves no request behind for the next."""
+    with caused_by(None):
+        yield
 
 
 def test_a_clients_id_is_kept() -> None:

@@ -124,9 +124,14 @@ async def test_an_import_outlives_its_connections(client: httpx.AsyncClient, dat
     rows = "".join(f"u{n},ios,t{n},pro\n" for n in range(count))
     body = lines(count) if format_ == "ndjson" else f"user_id,platform,token,attributes.plan\n{rows}".encode()
 
+    async def running() -> bool:
+        async with database.read() as tx:
+            return bool(await tx.all(text("select id from import_job where state = 'running'")))
+
     async def cut() -> AsyncIterator[bytes]:
         for start in range(0, len(body), len(body) // 8 + 1):
             yield body[start : start + len(body) // 8 + 1]
+            await eventually(running)  # before that nothing is in hand, and the request is refused
             async with database.read() as tx:
                 await tx.all(CUT)
 

@@ -1,8 +1,13 @@
 """Streams of one process: who gets what, and how they end."""
 
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from services.api.results import store
 from services.api.results.streaming import line, place_text, read_place
 from services.api.results.tail import BEHIND, Event, Stream, Tail
 from shared.db import Database
@@ -46,6 +51,36 @@ def test_a_stream_that_joins_later_takes_the_look_back_to_where_it_is() -> None:
         assert streams._all is not None
         assert streams._all.known == (8, 5, 5)
     assert streams._all is None
+
+
+async def test_a_stream_that_joins_while_a_page_is_read_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page was asked for behind what another stream has."""
+    streams = tail()
+    ledger = [event(number) for number in range(1, 6)]
+
+    async def newest(_: object, ids: list[int]) -> dict[int, int]:
+        return dict.fromkeys(ids, 5)
+
+    with streams.follow_campaign(7, 3) as early, ExitStack() as joining:
+        late: list[Stream] = []
+
+        async def events_of(_tx: object, _id: int, *, after: int, limit: int) -> list[Any]:
+            found = [_row(one) for one in ledger if one.campaign_seq > after][:limit]
+            if not late:
+                late.append(joining.enter_context(streams.follow_campaign(7, 1)))
+            return found
+
+        monkeypatch.setattr(store, "newest_events", newest)
+        monkeypatch.setattr(store, "events_of", events_of)
+        monkeypatch.setattr(streams._database, "read", nullcontext)
+        await streams.look()
+        assert [one.campaign_seq for one in taken(late[0])] == [2, 3, 4, 5]
+        assert {4, 5} <= {one.campaign_seq for one in taken(early)}
+
+
+def _row(one: Event) -> SimpleNamespace:
+    tx, campaign_id, number = one.place
+    return SimpleNamespace(tx=tx, campaign_id=campaign_id, campaign_seq=number, name=one.name, at=one.at, data=one.data)
 
 
 def test_at_the_end_of_the_process_every_stream_ends() -> None:
