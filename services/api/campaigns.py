@@ -13,15 +13,12 @@ from services.api.audiences.shapes import Users
 from services.api.content_type import is_json
 from services.api.etags import set_etag
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
     STOPPED,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     WRONG_STATE,
     documented,
 )
@@ -34,9 +31,7 @@ from shared.db import Writer
 from shared.ledger import campaigns as ledger
 from shared.topology import Lane
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 Transition = Callable[[Writer, int], Awaitable[ledger.Changed | None]]
 

@@ -1,10 +1,19 @@
-"""Cursors of paged lists: opaque to clients, so that what they hold may change."""
+"""Paged lists, the newest first, and their cursors: opaque to clients, so that what they hold may change."""
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Query
+from sqlalchemy.engine import Row
 
 from services.api.problems import INVALID, ProblemError
+from shared.contracts.numbers import MAX_ID
+
+PageLimit = Annotated[int, Query(ge=1, le=200)]
+PageCursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +42,13 @@ def decode_cursor(text: str) -> Cursor:
             errors=[{"parameter": "cursor", "detail": "not a cursor of this list", "code": "cursor"}],
         )
     return Cursor(before)
+
+
+def page_before(cursor: str | None) -> int:
+    """The id that everything on the page is below; the first page has no cursor."""
+    return decode_cursor(cursor).before if cursor else MAX_ID
+
+
+def next_cursor(rows: Sequence[Row[Any]], limit: int) -> str | None:
+    """The cursor of the page behind `limit` rows; None when one more was asked for than that and did not come."""
+    return encode_cursor(Cursor(rows[limit - 1].id)) if len(rows) > limit else None

@@ -147,3 +147,7 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
             }
         }
     return responses
+
+
+EVERYWHERE = documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
+"""What any route behind a key may answer."""

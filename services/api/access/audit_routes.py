@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
 from services.api.security import Admin, Role
@@ -76,15 +76,14 @@ async def list_changes(
     key_id: Annotated[int | None, Query(ge=0, le=MAX_ID, description="Only by this key")] = None,
     since: Annotated[AwareDatetime | None, Query(description="From this moment on")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Listing:
     """List changes, the newest first. Registering devices is told import by import, not device by device."""
     values = {"resource": resource, "key_id": key_id, "since": since, "until": until}
-    before = decode_cursor(cursor).before if cursor else 2**63 - 1
     async with resources(request).database.read() as tx:
-        rows = await tx.all(PAGE, {**values, "before_id": before, "limit": limit + 1})
+        rows = await tx.all(PAGE, {**values, "before_id": page_before(cursor), "limit": limit + 1})
     return Listing(
         items=[Entry.model_validate(row, from_attributes=True) for row in rows[:limit]],
-        next_cursor=encode_cursor(Cursor(rows[limit - 1].id)) if len(rows) > limit else None,
+        next_cursor=next_cursor(rows, limit),
     )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.functional_validators import AfterValidator
 from pydantic_core import PydanticCustomError
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Row
 from services.api.access.audit import audit, keep_no_answer
 from services.api.access.keys import SHOWN, new_key
 from services.api.content_type import is_json
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.problems import MALFORMED, MEDIA, NO_KEY, TOO_LARGE, UNAUTHORIZED, ProblemError, documented
 from services.api.resources import resources
 from services.api.security import Admin, Anyone, Role, digest
@@ -147,16 +147,15 @@ async def make_key(
 async def list_keys(
     request: Request,
     _: Admin,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Listing:
     """List keys, the newest first, revoked and expired ones included."""
-    before = decode_cursor(cursor).before if cursor else 2**63 - 1
     async with resources(request).database.read() as tx:
-        rows = await tx.all(PAGE, {"before": before, "limit": limit + 1})
+        rows = await tx.all(PAGE, {"before": page_before(cursor), "limit": limit + 1})
     return Listing(
         items=[Key.of(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(Cursor(rows[limit - 1].id)) if len(rows) > limit else None,
+        next_cursor=next_cursor(rows, limit),
     )
 
 

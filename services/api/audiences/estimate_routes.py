@@ -14,14 +14,11 @@ from services.api.audiences.checking import check_readable, unknown
 from services.api.audiences.shapes import Audience, as_stored
 from services.api.content_type import is_json
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     TOO_LARGE,
     TOO_SLOW,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -31,9 +28,7 @@ from shared.contracts.platforms import Shape
 from shared.db import Database, sqlstate
 from shared.ledger.audiences import UnknownAudienceError, compile_audience, resolve
 
-router = APIRouter(
-    prefix="/v1/audiences", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/audiences", tags=["audiences"], responses=EVERYWHERE)
 
 PATIENCE = 5.0
 """Seconds that a count may take: ten times what a segment takes at a million devices, and no request waits longer."""

@@ -14,20 +14,17 @@ from services.api.audiences import list_store as store
 from services.api.audiences.list_upload import CSV, ListUpload
 from services.api.chunks import committed
 from services.api.content_type import NDJSON, streamed_media
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.importing import LineFault
 from services.api.problems import (
+    EVERYWHERE,
     IN_USE,
-    INTERNAL,
     INTERRUPTED,
-    INVALID,
     LIST_SEALED,
     MEDIA,
     NO_LIST,
     NOTHING_REGISTERED,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -39,9 +36,7 @@ from shared.ledger.audiences import SHORT_LIST
 
 log = structlog.get_logger()
 
-router = APIRouter(
-    prefix="/v1/lists", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/lists", tags=["audiences"], responses=EVERYWHERE)
 
 ListId = Annotated[int, Path(ge=1, le=MAX_ID, description="The list's number")]
 Name = Annotated[str, Query(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Buyers of May"])]
@@ -158,15 +153,13 @@ async def add_users(request: Request, _: Operator, list_id: ListId) -> Uploaded:
 async def list_lists(
     request: Request,
     _: Viewer,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> UserLists:
     """List the uploaded lists, the newest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.page(tx, before=before, limit=limit + 1)
-    items = [UserList.of(row) for row in rows[:limit]]
-    return UserLists(items=items, next_cursor=encode_cursor(Cursor(items[-1].id)) if len(rows) > limit else None)
+        rows = await store.page(tx, before=page_before(cursor), limit=limit + 1)
+    return UserLists(items=[UserList.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{list_id}", responses=documented(NO_LIST))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
@@ -11,21 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from services.api.access.audit import audit
 from services.api.audiences import segment_store as store
 from services.api.content_type import is_json
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.etags import check_if_match, etag, set_etag
 from services.api.problems import (
     CHANGED_MEANWHILE,
+    EVERYWHERE,
     IN_USE,
-    INTERNAL,
-    INVALID,
     MALFORMED,
     MEDIA,
     NAME_TAKEN,
     NO_PRECONDITION,
     NO_SEGMENT,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -35,9 +32,7 @@ from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 from shared.contracts.segments import SegmentFilter, as_json
 
-router = APIRouter(
-    prefix="/v1/segments", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/segments", tags=["audiences"], responses=EVERYWHERE)
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 SegmentId = Annotated[int, Path(ge=1, le=MAX_ID, description="The segment's number")]
@@ -121,15 +116,13 @@ async def create_segment(
 async def list_segments(
     request: Request,
     _: Viewer,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Segments:
     """List segments, the newest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.page(tx, before=before, limit=limit + 1)
-    items = [Segment.of(row) for row in rows[:limit]]
-    return Segments(items=items, next_cursor=encode_cursor(Cursor(items[-1].id)) if len(rows) > limit else None)
+        rows = await store.page(tx, before=page_before(cursor), limit=limit + 1)
+    return Segments(items=[Segment.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{segment_id}", responses=documented(NO_SEGMENT))

@@ -7,7 +7,7 @@ skipped, with the letter `S`. So it also holds for campaigns that are under way.
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 
@@ -15,18 +15,15 @@ from services.api.access.audit import audit, user_resource
 from services.api.audiences import suppression_store as store
 from services.api.audiences.shapes import MAX_USERS
 from services.api.content_type import is_json
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.device_lines import UserId
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_DEVICE,
     NO_SUPPRESSION,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -35,15 +32,11 @@ from services.api.security import Operator, Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 
-router = APIRouter(
-    prefix="/v1/suppressions", tags=["audiences"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/suppressions", tags=["audiences"], responses=EVERYWHERE)
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$", examples=["asked by telephone"])]
 User = Annotated[UserId, Path(description="The app's own id of the user")]
 DeviceNumber = Annotated[int, Path(ge=1, le=MAX_ID, description="The device's number")]
-Limit = Annotated[int, Query(ge=1, le=200)]
-PageCursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")]
 REASON = Body(openapi_examples={"reason": {"value": {"reason": "asked by telephone"}}})
 ENTRY = {"reason": "asked by telephone", "created_by": "operator", "created_at": "2026-11-22T09:00:00Z"}
 
@@ -132,13 +125,12 @@ async def suppress_users(
 
 @router.get("/users")
 async def list_suppressed_users(
-    request: Request, _: Viewer, limit: Limit = 50, cursor: PageCursor = None
+    request: Request, _: Viewer, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuppressedUsers:
     """List the users on the suppression list, the latest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.users(tx, before=before, limit=limit + 1)
-    return SuppressedUsers(items=[SuppressedUser.of(row) for row in rows[:limit]], next_cursor=_next(rows, limit))
+        rows = await store.users(tx, before=page_before(cursor), limit=limit + 1)
+    return SuppressedUsers(items=[SuppressedUser.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/users/{user_id:path}", responses=documented(NO_SUPPRESSION))
@@ -170,13 +162,14 @@ async def release_user(request: Request, _: Operator, user_id: User) -> None:
 
 @router.get("/devices")
 async def list_suppressed_devices(
-    request: Request, _: Viewer, limit: Limit = 50, cursor: PageCursor = None
+    request: Request, _: Viewer, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> SuppressedDevices:
     """List the devices on the suppression list, the latest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.devices(tx, before=before, limit=limit + 1)
-    return SuppressedDevices(items=[SuppressedDevice.of(row) for row in rows[:limit]], next_cursor=_next(rows, limit))
+        rows = await store.devices(tx, before=page_before(cursor), limit=limit + 1)
+    return SuppressedDevices(
+        items=[SuppressedDevice.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit)
+    )
 
 
 @router.put(
@@ -201,10 +194,6 @@ async def release_device(request: Request, _: Operator, device_id: DeviceNumber)
         before = _found(await store.device(tx, device_id), "device")
         await store.remove_device(tx, device_id)
         await audit(tx, request, f"suppressions/devices/{device_id}", before={"reason": before.reason})
-
-
-def _next(rows: Any, limit: int) -> str | None:
-    return encode_cursor(Cursor(rows[limit - 1].id)) if len(rows) > limit else None
 
 
 def _found(row: Row[Any] | None, what: str) -> Row[Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 from sqlalchemy.engine import Row
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
@@ -15,7 +15,7 @@ from services.api import store as registry
 from services.api.access.audit import audit
 from services.api.chunks import committed
 from services.api.content_type import NDJSON, is_json, streamed_media
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.device_lines import KNOWN_LINE, DeviceRow
 from services.api.faults import AWAY
 from services.api.imports import store
@@ -23,16 +23,13 @@ from services.api.imports.running import JobImport
 from services.api.imports.shapes import EXAMPLE, ImportJob, Imports, NewImport, RejectedLine
 from services.api.imports.store import Progress
 from services.api.problems import (
+    EVERYWHERE,
     IMPORT_BUSY,
-    INTERNAL,
     INTERRUPTED,
-    INVALID,
     MALFORMED,
     MEDIA,
     NO_IMPORT,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -43,9 +40,7 @@ from shared.db import Database, Writer
 
 log = structlog.get_logger()
 
-router = APIRouter(
-    prefix="/v1/imports", tags=["devices"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/imports", tags=["devices"], responses=EVERYWHERE)
 
 CSV = "text/csv"
 PAGE = 1000
@@ -91,15 +86,13 @@ async def create_import(
 async def list_imports(
     request: Request,
     _: Viewer,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Imports:
     """List imports of the last days, the newest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.page(tx, before=before, limit=limit + 1)
-    items = [ImportJob.of(row) for row in rows[:limit]]
-    return Imports(items=items, next_cursor=encode_cursor(Cursor(items[-1].id)) if len(rows) > limit else None)
+        rows = await store.page(tx, before=page_before(cursor), limit=limit + 1)
+    return Imports(items=[ImportJob.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{import_id}", responses=documented(NO_IMPORT))

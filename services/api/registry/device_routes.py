@@ -8,17 +8,14 @@ from sqlalchemy.exc import IntegrityError
 
 from services.api.access.audit import audit
 from services.api.content_type import is_json
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
 from services.api.device_lines import DeviceRow, UserId, known_row
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_DEVICE,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -30,9 +27,7 @@ from shared.contracts.numbers import MAX_ID
 from shared.contracts.targets import target_hash
 from shared.db import Writer, sqlstate
 
-router = APIRouter(
-    prefix="/v1/devices", tags=["devices"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=EVERYWHERE)
 
 SEEN_GRAIN = 300.0
 """Seconds: an app that starts more often than that, with nothing new to tell, writes nothing."""
@@ -102,15 +97,13 @@ async def list_devices(
     request: Request,
     _: Viewer,
     user_id: Annotated[UserId, Query(description="Whose devices", examples=["user-1"])],
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Devices:
     """List a user's devices, active or not, the newest first."""
-    before = decode_cursor(cursor).before if cursor else MAX_ID
     async with resources(request).database.read() as tx:
-        rows = await store.by_user(tx, user_id, before=before, limit=limit + 1)
-    items = [Device.of(row) for row in rows[:limit]]
-    return Devices(items=items, next_cursor=encode_cursor(Cursor(items[-1].id)) if len(rows) > limit else None)
+        rows = await store.by_user(tx, user_id, before=page_before(cursor), limit=limit + 1)
+    return Devices(items=[Device.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{device_id}", responses=documented(NO_DEVICE))

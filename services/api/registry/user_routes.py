@@ -6,16 +6,14 @@ from fastapi import APIRouter, Path, Request
 
 from services.api.access.audit import audit, user_resource
 from services.api.device_lines import UserId
-from services.api.problems import INTERNAL, INVALID, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE
 from services.api.registry import store
 from services.api.registry.shapes import Forgotten
 from services.api.resources import resources
 from services.api.security import Operator
 from shared.db import Writer
 
-router = APIRouter(
-    prefix="/v1/users", tags=["devices"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/users", tags=["devices"], responses=EVERYWHERE)
 
 
 @router.delete("/{user_id:path}")

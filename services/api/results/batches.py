@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 
 from services.api import store as campaigns
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
-from services.api.problems import INTERNAL, INVALID, NO_CAMPAIGN, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.cursor import Cursor, PageCursor, decode_cursor, encode_cursor
+from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
 from services.api.security import Viewer
@@ -19,9 +19,7 @@ from services.api.steering.states import found
 from shared.contracts.messages import LaneName
 from shared.ledger.letters import NAMES
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["results"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["results"], responses=EVERYWHERE)
 
 State = Literal["planned", "queued", "claimed", "waiting", "reported", "finished"]
 EXAMPLE: dict[str, Any] = {
@@ -83,7 +81,7 @@ async def list_batches(
     campaign_id: CampaignId,
     state: State | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before")] = None,
+    cursor: PageCursor = None,
 ) -> Batches:
     """List a campaign's batches in their order, as the ledger has them."""
     # A cursor begins at 1, batches at 0.

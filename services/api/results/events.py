@@ -7,12 +7,10 @@ from starlette.responses import Response, StreamingResponse
 
 from services.api import store as campaigns
 from services.api.problems import (
-    INTERNAL,
+    EVERYWHERE,
     INVALID,
     NO_CAMPAIGN,
     TOO_MANY_STREAMS,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -23,7 +21,7 @@ from services.api.security import Viewer
 from services.api.steering.paths import CampaignId
 from services.api.steering.states import ENDED, found
 
-router = APIRouter(prefix="/v1", tags=["events"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE))
+router = APIRouter(prefix="/v1", tags=["events"], responses=EVERYWHERE)
 
 LastEventId = Annotated[
     str | None,

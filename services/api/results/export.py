@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from services.api import store as campaigns
-from services.api.problems import INTERNAL, INVALID, NO_CAMPAIGN, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import Resources, resources
 from services.api.results import store
 from services.api.security import Viewer
@@ -20,9 +20,7 @@ from services.api.steering.states import found
 from shared.errors import CarillonError, UnavailableError
 from shared.ledger.follow_up import LETTERS
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["results"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["results"], responses=EVERYWHERE)
 
 BATCHES = 10
 """Batches in one look: 5,000 devices, half a megabyte of lines, 30 ms of PostgreSQL."""

@@ -6,16 +6,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api import store as campaigns
-from services.api.problems import INTERNAL, INVALID, NO_CAMPAIGN, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
 from services.api.security import Viewer
 from services.api.steering.paths import CampaignId
 from services.api.steering.states import found
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["results"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["results"], responses=EVERYWHERE)
 
 EXAMPLE: dict[str, Any] = {
     "items": [

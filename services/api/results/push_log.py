@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import Row
 
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
+from services.api.cursor import Cursor, encode_cursor, page_before
 from services.api.device_lines import UserId
-from services.api.problems import INTERNAL, INVALID, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE
 from services.api.resources import resources
 from services.api.results import store
 from services.api.schemas import Kind, Status
@@ -18,9 +18,7 @@ from services.api.security import Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.db import Reader
 
-router = APIRouter(
-    prefix="/v1/push-log", tags=["results"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/push-log", tags=["results"], responses=EVERYWHERE)
 
 CAMPAIGNS = 200
 """Campaigns that one request looks through."""
@@ -104,7 +102,7 @@ async def push_log(request: Request, _: Viewer, whose: Annotated[Whose, Query()]
 
     A user's devices are those of now. Each request looks through 200 campaigns.
     """
-    before = decode_cursor(whose.cursor).before if whose.cursor else MAX_ID
+    before = page_before(whose.cursor)
     async with resources(request).database.read() as tx:
         devices = {row.id: row for row in await _devices(tx, whose)}
         ids = list(devices) or ([whose.device_id] if whose.device_id is not None else [])

@@ -13,15 +13,12 @@ from services.api.content_type import is_json
 from services.api.etags import check_if_match, set_etag
 from services.api.problems import (
     CHANGED_MEANWHILE,
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
     NO_PRECONDITION,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     WRONG_STATE,
     documented,
 )
@@ -36,9 +33,7 @@ from shared.db import Reader, Writer
 from shared.ledger.steering import Course, steer
 from shared.topology import Lane
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 Patch = dict[str, JsonValue]
 LIVE = frozenset({"rate", "priority"})

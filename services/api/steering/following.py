@@ -11,14 +11,11 @@ from services.api.access.audit import audit
 from services.api.content_type import is_json
 from services.api.etags import set_etag
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     WRONG_STATE,
     documented,
 )
@@ -33,9 +30,7 @@ from services.api.steering.written import rewritten, version
 from shared.contracts.platforms import Shape
 from shared.db import Reader
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 EXAMPLES: dict[str, Any] = {
     "unreached": {"summary": "Who may not have got it", "value": {"outcomes": ["dead", "unknown", "expired"]}},

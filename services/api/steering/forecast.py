@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 
-from services.api.problems import INTERNAL, INVALID, NO_CAMPAIGN, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.security import Viewer
 from services.api.steering import store
@@ -30,9 +30,7 @@ from shared.ledger import throttle
 from shared.ledger.audiences import compile_audience, resolve
 from shared.topology import Lane
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 PATIENCE = "10000"
 """Milliseconds that counting the audience may take."""

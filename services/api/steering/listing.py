@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.api import stats
-from services.api.cursor import Cursor, decode_cursor, encode_cursor
-from services.api.problems import INTERNAL, INVALID, UNAUTHORIZED, UNAVAILABLE, documented
+from services.api.cursor import Cursor, encode_cursor, page_before
+from services.api.problems import EVERYWHERE
 from services.api.resources import resources
 from services.api.schemas import Kind, Status
 from services.api.security import Viewer
@@ -15,9 +15,7 @@ from services.api.steering import store
 from shared.contracts.messages import LaneName
 from shared.contracts.numbers import MAX_ID
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 MAX_SEARCH = 100
 TEXT = r"^[^\x00]*$"
@@ -67,7 +65,7 @@ async def list_campaigns(request: Request, _: Viewer, wanted: Annotated[Filters,
 
 def _values(wanted: Filters) -> dict[str, Any]:
     return {
-        "before": decode_cursor(wanted.cursor).before if wanted.cursor else MAX_ID,
+        "before": page_before(wanted.cursor),
         "statuses": wanted.status or None,
         "kinds": wanted.kind or None,
         "priority": wanted.priority,

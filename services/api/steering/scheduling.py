@@ -14,14 +14,11 @@ from services.api.access.audit import audit
 from services.api.content_type import is_json
 from services.api.etags import set_etag
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     WRONG_STATE,
     documented,
 )
@@ -34,9 +31,7 @@ from services.api.steering.states import found, refuse
 from services.api.steering.written import version
 from shared.contracts.platforms import Shape
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 FURTHEST = timedelta(days=366)
 """How far ahead a send may be: what is written for later than a year is a mistake in the year."""

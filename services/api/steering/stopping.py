@@ -11,15 +11,12 @@ from sqlalchemy import text
 from services.api.access.audit import audit
 from services.api.content_type import is_json
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_PROJECT,
     NO_STOP,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     ProblemError,
     documented,
 )
@@ -30,7 +27,7 @@ from shared.contracts.platforms import Shape
 from shared.db import Writer
 from shared.ledger import steering
 
-router = APIRouter(prefix="/v1", tags=["system"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE))
+router = APIRouter(prefix="/v1", tags=["system"], responses=EVERYWHERE)
 
 PROJECT = text("select 1 from project where id = :id")
 EXAMPLES: dict[str, Any] = {

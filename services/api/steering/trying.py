@@ -17,15 +17,12 @@ from services.api.access.audit import audit
 from services.api.content_type import is_json
 from services.api.device_lines import UserId
 from services.api.problems import (
-    INTERNAL,
-    INVALID,
+    EVERYWHERE,
     MALFORMED,
     MEDIA,
     NO_CAMPAIGN,
     STOPPED,
     TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     documented,
 )
 from services.api.resources import resources
@@ -43,9 +40,7 @@ from shared.db import Writer
 from shared.ledger import campaigns as ledger
 from shared.topology import Lane
 
-router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(UNAUTHORIZED, INVALID, INTERNAL, UNAVAILABLE)
-)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
 EXAMPLES: dict[str, Any] = {
     "user": {"summary": "Every device of a user", "value": {"user_id": "user-1"}},
