@@ -98,14 +98,22 @@ class Database:
             yield Writer(connection)
 
     async def again(self, work: Callable[[Writer], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, and again when PostgreSQL chose it as a deadlock's victim."""
+        """Run `work` in a transaction, and again when PostgreSQL chose it as a deadlock's victim.
+
+        Raises `DatabaseUnavailableError` when it is one each time: `work` is good, and may be tried again later.
+        """
         for attempt in range(DEADLOCK_TRIES):
             try:
                 async with self.write() as tx:
                     return await work(tx)
             except DBAPIError as error:
-                if sqlstate(error) not in RETRYABLE or attempt == DEADLOCK_TRIES - 1:
+                if sqlstate(error) not in RETRYABLE:
                     raise
+                if attempt == DEADLOCK_TRIES - 1:
+                    raise DatabaseUnavailableError(
+                        f"PostgreSQL ended the transaction {DEADLOCK_TRIES} times ({sqlstate(error)}), so that others "
+                        f"could go on. Look at pg_stat_activity for what holds its locks."
+                    ) from error
                 log.warning("transaction.again", sqlstate=sqlstate(error))
         raise AssertionError("unreachable: the loop returns or raises")
 

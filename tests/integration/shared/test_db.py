@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deploy.local.ports import free_port
 from shared import db
-from shared.db import Database, Writer, sqlstate
+from shared.db import DEADLOCK_TRIES, Database, Writer, sqlstate
 from shared.errors import DatabaseUnavailableError
 
 ONE = text("select 1 as one")
@@ -162,6 +162,20 @@ async def test_a_deadlocks_victim_goes_again(database: Database) -> None:
     async with database.read() as reader:
         rows = await reader.all(text("select rate from project where id in ('one', 'two')"))
     assert [row.rate for row in rows] == [10_002, 10_002]
+
+
+async def test_a_transaction_that_is_always_the_victim_is_held_and_no_fault_of_its_own(database: Database) -> None:
+    """Its message would be buried as poison otherwise."""
+    tries = 0
+
+    async def work(tx: Writer) -> None:
+        nonlocal tries
+        tries += 1
+        await tx.run(text("do 'begin raise sqlstate ''40P01''; end'"))
+
+    with pytest.raises(DatabaseUnavailableError, match=r"5 times.*40P01.*pg_stat_activity"):
+        await database.again(work)
+    assert tries == DEADLOCK_TRIES
 
 
 async def test_a_wrong_statement_does_not_go_again(database: Database) -> None:
