@@ -16,10 +16,17 @@ ENDING = 200
 """Batches that may be open past the deadline: nothing is sent any more, so neither quota nor FCM's trouble counts."""
 LEAST = 2
 """Batches always allowed, so that the slowest campaign still moves."""
-SPREAD = 10.0
-"""Seconds that a batch of a campaign with a rate of its own should take: smaller batches keep it steady."""
-STEP_BATCHES = 20
-"""Batches of one step: 10,000 devices, tens of milliseconds, so campaigns take turns and a crash repeats little."""
+SPREAD = 1.0
+"""Seconds that a batch of a campaign with a rate of its own takes. The project's quota is booked at its start, so what
+is still to be sent comes on top of what others book: half of this in seconds of the quota, when all are such. Shorter,
+and a window holds more batches that senders take, may not send yet and give back."""
+STEP_SECONDS = 1.0
+"""Seconds of flow that one step plans: the next may come before they are stamped, and does not see them as open."""
+LEAST_STEP = 20
+"""Batches of one step however little flows, where the window has room: a step costs a dozen round trips."""
+STEP_BATCHES = 50
+"""Batches of one step at most: 25,000 devices, tens of milliseconds, so campaigns take turns and a crash repeats
+little; with more than 100, PostgreSQL would sort them on disk (a `work_mem` of 4 MB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,45 +48,56 @@ def is_over(deadline: datetime | None) -> bool:
 
 
 def batch_size(rate: float | None) -> int:
-    """Devices in a batch: the largest, or ten seconds' worth of a campaign's own rate."""
+    """Devices in a batch: the largest, or a second's worth of a campaign's own rate."""
     if rate is None:
         return MAX_BATCH
     return max(1, min(MAX_BATCH, int(rate * SPREAD)))
+
+
+def flow(window: Window, rate: float | None) -> float:
+    """Messages a second that a campaign may expect: its share, or its own rate where that is less."""
+    return window.flow if rate is None else min(rate, window.flow)
+
+
+def step(flowing: float, size: int) -> int:
+    """Batches that one step may publish when so many messages flow in a second."""
+    return min(STEP_BATCHES, max(LEAST_STEP, int(STEP_SECONDS * flowing / size)))
 
 
 def room(window: Window, campaign: Room) -> int:
     """Batches that may be published now; never negative. Without any flow one may be open: it carries the probe."""
     if campaign.over:
         return max(0, ENDING - window.open)
-    flow = window.flow if campaign.rate is None else min(campaign.rate, window.flow)
     if window.flow <= 0:
         return max(0, 1 - window.open)
-    allowed = max(LEAST, int(SECONDS[campaign.lane] * flow / campaign.size))
-    if window.held > max(LEAST, HELD_SECONDS * flow / campaign.size):
+    flowing = flow(window, campaign.rate)
+    allowed = max(LEAST, int(SECONDS[campaign.lane] * flowing / campaign.size))
+    if window.held > max(LEAST, HELD_SECONDS * flowing / campaign.size):
         return 0
     return max(0, allowed - window.open)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What may be done for a campaign now: `room` batches published, new ones of `size` devices.
+    """What may be done for a campaign now: `room` batches published, `step` at once, new ones of `size` devices.
 
     `fresh`: whether batches may be cut at all.
     """
 
     room: int
+    step: int
     size: int
     fresh: bool
 
     @property
     def publish(self) -> int:
         """Batches that one step may publish."""
-        return min(self.room, STEP_BATCHES)
+        return min(self.room, self.step)
 
     @property
     def full(self) -> bool:
         """Whether this step uses up the window, so that the next one has to wait."""
-        return self.room <= STEP_BATCHES
+        return self.room <= self.step
 
     def cut(self, taken: int) -> int:
         """Batches that a step may cut once it has taken so many that were planned before."""
@@ -90,4 +108,5 @@ def allowance(window: Window, *, lane: Lane, rate: float | None, deadline: datet
     """What a campaign's window allows. Without any flow nothing is cut while some batches wait: one probe is enough."""
     size, over = batch_size(rate), is_over(deadline)
     left = room(window, Room(lane=lane, rate=rate, size=size, over=over))
-    return Allowance(room=left, size=size, fresh=over or window.flow > 0 or not window.held)
+    at_once = step(flow(window, rate), size)
+    return Allowance(room=left, step=at_once, size=size, fresh=over or window.flow > 0 or not window.held)

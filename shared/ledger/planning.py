@@ -38,18 +38,22 @@ FLOW = text("""
       from project
 """)
 
+# Of 0.8 µs of PostgreSQL a device, half goes into compressing its id. Each project's ids are sorted once and cut as one
+# array; `parts` is materialized, or the whole array would be carried along, and copied, beside each of its parts.
 _CUT = """
-    with page as materialized (
+    with page as (
         select d.id, d.project_id from device d
          where d.active and d.id > :cursor and d.id <= :upto {audience}
          order by d.id limit :devices
-    ), numbered as (
-        select id, project_id, (row_number() over (partition by project_id order by id) - 1) / :size as part from page
-    ), parts as (
-        select project_id, min(id) as first_id, max(id) as last_id, count(*)::int as n, array_agg(id order by id) as ids
-          from numbered group by project_id, part
-    ), batches as (
-        select *, :next_batch_no + row_number() over (order by first_id) - 1 as batch_no from parts
+    ), projects as (
+        select project_id, array_agg(id order by id) as ids, count(*)::int as n from page group by project_id
+    ), parts as materialized (
+        select project_id, ids[start:start + :size - 1] as ids, ids[start] as first_id
+          from projects cross join generate_series(1, n, :size) as start
+    ), batches as materialized (
+        select project_id, ids, first_id, ids[cardinality(ids)] as last_id, cardinality(ids) as n,
+               :next_batch_no + row_number() over (order by first_id) - 1 as batch_no
+          from parts
     ), rows as (
         insert into campaign_batch (campaign_id, batch_no, lane, project_id, size, outcomes, reported,
                                     first_id, last_id, due_at)
@@ -59,12 +63,11 @@ _CUT = """
     ), devices as (
         insert into campaign_batch_devices (campaign_id, batch_no, ids) select :id, batch_no, ids from batches
     )
-    select batch_no::int as batch_no, project_id, n as size from batches order by batch_no
+    select batch_no::int as batch_no, project_id, n as size, last_id from batches order by batch_no
 """
 CUT_ALL = text(_CUT.format(audience=""))
 REACH = 100_000
 """Ids that a step looks at when it has to look at each device: 0.05 to 0.5 s of PostgreSQL, however few are wanted."""
-LAST_ID = text("select max(last_id) as id from campaign_batch where campaign_id = :id and batch_no >= :from_no")
 
 ADVANCE = text("""
     update campaign_plan
@@ -164,6 +167,7 @@ async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) 
     devices = batches * size
     condition = audiences.compile_audience(step.audience, steps=True)
     upto = await _upto(tx, step, condition, devices)
+    cursor = step.cursor
     made: list[BatchReady] = []
     if batches > 0:
         statement = text(_CUT.format(audience=f"and {condition.sql}")) if condition.sql else CUT_ALL
@@ -185,19 +189,15 @@ async def cut(tx: Writer, step: Step, *, batches: int, size: int, times: Times) 
             _reference(step.campaign_id, step.lane, step.deadline, row.batch_no, 0, row.size, row.project_id)
             for row in rows
         ]
+        cursor = max((row.last_id for row in rows), default=cursor)
     taken = sum(batch.size for batch in made)
     reached = batches > 0 and taken < devices
     done = reached and upto == step.max_id
-    cursor = upto if reached else step.cursor
-    if made and not reached:
-        last = await tx.first(LAST_ID, {"id": step.campaign_id, "from_no": step.next_batch_no})
-        assert last is not None  # noqa: S101 - an aggregate always has a row
-        cursor = last.id
     await tx.run(
         ADVANCE,
         {
             "id": step.campaign_id,
-            "cursor": cursor,
+            "cursor": upto if reached else cursor,
             "next_batch_no": step.next_batch_no + len(made),
             "done": done,
         },

@@ -90,8 +90,8 @@ class Share:
 
 
 def batch_size(rate: float | None) -> int:
-    """Devices in a batch, as the planner cuts them: the most, or ten seconds' worth of the campaign's own rate."""
-    return MAX_BATCH if rate is None else max(1, min(MAX_BATCH, int(rate * 10)))
+    """Devices in a batch, as the planner cuts them: the most, or a second's worth of the campaign's own rate."""
+    return MAX_BATCH if rate is None else max(1, min(MAX_BATCH, int(rate)))
 
 
 def lane_share(lane: Lane, others: Sequence[Other]) -> float:

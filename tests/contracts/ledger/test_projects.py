@@ -36,9 +36,9 @@ async def test_claims_book_the_quota_one_after_the_other_and_a_denial_tells_the_
 
 async def test_a_campaigns_own_rate_is_booked_too(desk: Desk) -> None:
     """And it is said that it is its own."""
-    first, second = await desk.planned(rate=0.5)
+    first, second = await desk.planned(2, rate=0.25)
     claim = granted(await desk.claim(first))
-    assert (claim.pace, claim.limit) == (0.5, 2)
+    assert (claim.pace, claim.limit) == (0.25, 1)
     denied = await desk.claim(second)
     assert isinstance(denied, NotYet)
     assert denied.own

@@ -5,7 +5,18 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.window import ENDING, LEAST, SECONDS, Room, batch_size, is_over, room
+from services.planner.window import (
+    ENDING,
+    LEAST,
+    LEAST_STEP,
+    SECONDS,
+    STEP_BATCHES,
+    Room,
+    allowance,
+    batch_size,
+    is_over,
+    room,
+)
 from shared.contracts.messages import MAX_BATCH
 from shared.ledger.planning import Window
 from shared.topology import Lane
@@ -57,6 +68,29 @@ def test_too_much_waiting_for_retries_stops_planning() -> None:
     assert room(Window(open=0, held=12_001, flow=10_000), campaign) == 0
 
 
+def test_a_step_plans_a_second_of_the_flow() -> None:
+    """Twenty batches of 10,000/s, forty of 20,000/s; not less, not more than a turn may take."""
+
+    def steps(flow: float, rate: float | None = None) -> int:
+        return allowance(Window(open=0, held=0, flow=flow), lane=Lane.NORMAL, rate=rate, deadline=None).publish
+
+    assert steps(10_000) == LEAST_STEP == 20
+    assert steps(20_000) == 40
+    assert steps(5_000) == LEAST_STEP
+    assert steps(1e9) == STEP_BATCHES
+    assert steps(1e9, rate=10_000) == LEAST_STEP
+
+
+@given(flow=FLOWS, rate=st.none() | FLOWS, lane=st.sampled_from(list(Lane)), opened=st.integers(0, 10_000))
+def test_a_step_never_passes_the_window_and_the_next_one_waits_when_it_is_used_up(
+    flow: float, rate: float | None, lane: Lane, opened: int
+) -> None:
+    """However large the steps are, the room is what the window leaves."""
+    allowed = allowance(Window(open=opened, held=0, flow=flow), lane=lane, rate=rate, deadline=None)
+    assert 0 <= allowed.publish <= min(allowed.room, STEP_BATCHES)
+    assert allowed.full == (allowed.publish == allowed.room)
+
+
 @given(flow=FLOWS, rate=st.none() | FLOWS, lane=st.sampled_from(list(Lane)), opened=st.integers(0, 10_000))
 def test_room_is_never_negative_and_never_above_the_window(
     flow: float, rate: float | None, lane: Lane, opened: int
@@ -69,9 +103,9 @@ def test_room_is_never_negative_and_never_above_the_window(
 
 
 @given(rate=FLOWS)
-def test_a_batch_holds_ten_seconds_of_a_campaigns_rate(rate: float) -> None:
+def test_a_batch_holds_a_second_of_a_campaigns_rate(rate: float) -> None:
     """At least one device, at most the largest batch."""
     size = batch_size(rate)
     assert 1 <= size <= MAX_BATCH
-    assert size <= max(1, rate * 10)
+    assert size <= max(1, rate)
     assert batch_size(None) == MAX_BATCH

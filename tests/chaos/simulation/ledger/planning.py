@@ -103,12 +103,6 @@ def _add_batch(tx: Transaction, values: Values, number: int, project: str, ids: 
     return tx.put(tx.tables.batches, (batch.campaign_id, number), batch)
 
 
-@does(planning.LAST_ID)
-def _last_id(tx: Transaction, values: Values) -> list[Any]:
-    ids = [batch.last_id for batch in tx.batches_of(values["id"]) if batch.batch_no >= values["from_no"]]
-    return [SimpleNamespace(id=max(ids, default=None))]
-
-
 @does(planning.ADVANCE)
 def _advance(tx: Transaction, values: Values) -> list[Plan]:
     plan = tx.tables.plans[values["id"]]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from sqlalchemy import text
 
+from shared.amqp.connection import connect
 from shared.db import Database
 from tests.integration.api.steering.conftest import Create
 
@@ -21,7 +22,7 @@ async def test_a_forecast_counts_the_audience_and_warns(
     answer = await client.get(f"/v1/campaigns/{draft['id']}/forecast", params={"at": quarter.isoformat()})
     assert answer.status_code == 200, answer.text
     forecast = answer.json()
-    assert (forecast["recipients"], forecast["stale"], forecast["batches"]) == (10, 5, 1)
+    assert (forecast["recipients"], forecast["stale"], forecast["batches"]) == (10, 5, 10)
     assert {part["platform"]: part["devices"] for part in forecast["parts"]} == {"android": 6, "ios": 4}
     assert forecast["projects"][0]["seconds"] == 10.0
     assert datetime.fromisoformat(forecast["finish_at"]) == quarter + timedelta(seconds=10)
@@ -49,6 +50,20 @@ async def test_an_explanation_names_what_is_missing(
     ]
     assert "No sender serves the lane high" in explained["sentence"]
     assert explained["moving"] is False
+
+
+async def test_an_explanation_names_a_queue_that_is_gone(
+    client: httpx.AsyncClient, create: Create, devices: list[str], amqp_url: str
+) -> None:
+    """The broker answers, so it is not called out of reach."""
+    campaign = await create(priority="high", send=True)
+    async with await connect(amqp_url, name="test", timeout=10) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete("sender.high")
+    explained = (await client.get(f"/v1/campaigns/{campaign['id']}/explain")).json()
+    assert explained["reasons"][0]["code"] == "queue_missing"
+    assert explained["sentence"].startswith("The vhost lacks queue sender.high:")
+    assert "broker_unreachable" not in {reason["code"] for reason in explained["reasons"]}
 
 
 async def test_an_explanation_knows_the_ledger(

@@ -230,24 +230,24 @@ async def test_claims_of_many_senders_book_the_quota_one_after_the_other(stage: 
 
 
 async def test_a_campaigns_own_rate_spaces_its_batches(stage: Stage) -> None:
-    """Two a second: the first batch of two starts now, the second a second later, the third is told to wait."""
-    batches = await stage.planned(8, size=2, rate=2.0)
+    """Eight in five seconds: the first starts now, the second five eighths later, the third is told to wait."""
+    batches = await stage.planned(4, size=1, rate=1.6)
     first, second, third = [await stage.claim(batch) for batch in batches[:3]]
     assert stage.granted(first).start_in == 0
-    assert 0.8 < stage.granted(second).start_in <= 1
-    assert stage.granted(second).pace == 2
+    assert 0.425 < stage.granted(second).start_in <= 0.625
+    assert stage.granted(second).pace == 1.6
     assert isinstance(third, NotYet)
     assert 0.3 < third.wait <= 0.5
 
 
 async def test_a_batch_that_the_project_puts_off_puts_off_the_next_of_its_campaign(stage: Stage) -> None:
-    """Two batches of one second each: counted from the first one's start, not from when it could have started."""
-    first, second = await stage.planned(4, size=2, rate=2.0)
+    """Two batches of a quarter second each: from the first one's start, not from when it could have started."""
+    first, second = await stage.planned(2, size=1, rate=4.0)
     ahead = 0.8 * TOLERANCE[Lane.NORMAL]
     await stage.run("update project set tat = extract(epoch from clock_timestamp()) + cast(:s as float8)", s=ahead)
     one, two = stage.granted(await stage.claim(first)), stage.granted(await stage.claim(second))
     assert one.start_in > 0
-    assert two.booked_at + two.start_in >= one.booked_at + one.start_in + 1.0
+    assert two.booked_at + two.start_in >= one.booked_at + one.start_in + 0.25
 
 
 async def test_a_campaigns_own_denial_books_nothing_of_the_project(stage: Stage) -> None:
