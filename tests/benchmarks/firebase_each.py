@@ -36,8 +36,9 @@ async def main(messages: int) -> None:
     told = {
         "messages": messages,
         "accepted": accepted,
+        "seconds": round(seconds, 3),
         "per_second": round(messages / seconds),
-        "cpu_seconds": round(used, 2),
+        "cpu_seconds": round(used, 3),
         "cpu_us_per_message": round(used / messages * 1e6),
     }
     sys.stdout.write(json.dumps(told) + "\n")

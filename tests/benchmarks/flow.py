@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -59,4 +59,19 @@ async def flow(
         "per_second": round(messages / seconds),
         **({"memory_mb": {name: round(rss / 1e6, 1) for name, rss in highest.items()}} if highest else {}),
         **cpu(first[2], last[2], messages),
+    }
+
+
+def together(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Several runs' figures as one: messages over seconds, CPU over messages, the highest memory; each run's rate."""
+    messages, seconds = sum(run["messages"] for run in runs), sum(run["seconds"] for run in runs)
+    used = {name: sum(run["cpu_seconds"][name] for run in runs) for name in runs[0]["cpu_seconds"]}
+    highest = {name: max(run["memory_mb"][name] for run in runs) for name in runs[0].get("memory_mb", {})}
+    return {
+        "messages": messages,
+        "seconds": round(seconds, 2),
+        "per_second": round(messages / seconds),
+        "rates": [run["per_second"] for run in runs],
+        **({"memory_mb": highest} if highest else {}),
+        **cpu({}, used, messages),
     }

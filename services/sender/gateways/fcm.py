@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from services.sender.gateways import UNPACED, Answer, Fault, Messages, OnAnswer, Pace, Route
 from services.sender.gateways.feed import Feed
+from services.sender.gateways.idle import IdleTransfers
 from services.sender.gateways.transfer import Transfer, TransferOptions
 from services.sender.gateways.wire import Wire, WireOptions
 from shared.observability import metrics
@@ -56,7 +57,7 @@ class FcmGateway:
         self._loop = asyncio.get_running_loop()
         self._options = options
         self._feeds: deque[Feed] = deque()
-        self._idle: list[Transfer] = []
+        self._idle = IdleTransfers()
         self._timer: asyncio.TimerHandle | None = None
         self._look_at = math.inf
         self._timeouts: Counter[int] = Counter()
@@ -107,9 +108,7 @@ class FcmGateway:
         for wire in (self._wire, *self._retiring):
             wire.close()
         self._retiring.clear()
-        for transfer in self._idle:
-            transfer.close()
-        self._idle.clear()
+        self._idle.close()
 
     def _new_wire(self) -> Wire:
         self._timeouts.clear()
@@ -157,7 +156,7 @@ class FcmGateway:
         if feed.stopped:
             return
         position = feed.started
-        transfer = self._idle.pop() if self._idle else Transfer(self._options.transfer)
+        transfer = self._idle.take(feed.route.project) or Transfer(self._options.transfer)
         try:
             transfer.load(feed, position, feed.messages[position])
         except Exception as error:  # noqa: BLE001 - the messages are the caller's; its error is raised in send_batch
@@ -178,7 +177,7 @@ class FcmGateway:
 
     def _deliver(self, transfer: Transfer, answer: Answer) -> None:
         feed = transfer.unload()
-        self._idle.append(transfer)
+        self._idle.put(transfer)
         feed.deliver(transfer.position, answer)
         feed.settle()
 
