@@ -1,18 +1,40 @@
-"""`python -m tests.chaos.report FILE...`: what many seeds came to, as docs/chaos.md has it, from their --json."""
+"""`python -m tests.chaos.report FILE...`: the page docs/chaos.md, what many seeds came to, from their --json."""
 
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+from tests.chaos.playing import RECOVERS_WITHIN
 
 Told = Mapping[str, Any]
 
+INTRODUCTION = """# Chaos, measured
+
+`./run chaos --seed N --minutes M` runs PostgreSQL, RabbitMQ, an FCM emulator and eight services as processes, keeps
+five campaigns in the air, and has everything fail: the seed draws a fault every three seconds, many at once. When the
+last one is undone all campaigns must end by themselves, and one checker compares the ledger, the counters, the events,
+the broker and FCM's own record, device by device. What an operator sees of each failure: [failures](failures.md)."""
+SEEDS = """## By seed
+
+*Sent twice*: messages that FCM accepted again for the same device of one campaign. *Bound*: what at-least-once
+delivery allows it, counted from the leases lost and the requests that nobody answered; it is 0 with at-most-once.
+*At rest after*: seconds past these minutes until the last fault was undone and every campaign over. *Deaths*:
+processes that ended though no fault asked them to, and were started again."""
+KINDS = """## By fault
+
+*Recovery*: seconds from a fault's undoing until what it touched was ready and devices got outcomes again. Other faults
+strike meanwhile, and one that stops the whole project holds up everybody's: the longest tells of the worst coincidence,
+the median of the fault."""
+
 
 def page(runs: Sequence[Told]) -> str:
-    """The tables in Markdown: a line for each seed, then one for each kind of fault."""
-    return "\n".join((*_summary(runs), "", *_seeds(runs), "", *_kinds(runs), "", *_checks(runs)))
+    """The page in Markdown: a line for each check, each seed, each kind of fault; what went wrong by itself."""
+    parts = (INTRODUCTION, _summary(runs), _checks(runs), SEEDS, _seeds(runs), KINDS, _kinds(runs), _asides(runs))
+    return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
 
 
 def _summary(runs: Sequence[Told]) -> Iterable[str]:
@@ -40,15 +62,31 @@ def _seeds(runs: Sequence[Told]) -> Iterable[str]:
 
 def _kinds(runs: Sequence[Told]) -> Iterable[str]:
     done: Counter[str] = Counter()
-    longest: dict[str, float] = {}
+    recovery: defaultdict[str, list[float]] = defaultdict(list)
+    unseen: Counter[str] = Counter()
     for run in runs:
         done.update(run["faults"])
-        for kind, seconds in run["longest_recovery_s"].items():
-            longest[kind] = max(longest.get(kind, 0.0), seconds)
-    yield "| fault | times | longest recovery, other faults meanwhile included |"
-    yield "|---|---:|---:|"
-    for kind, times in sorted(done.items()):
-        yield f"| {kind} | {times} | {f'{longest[kind]:.1f} s' if kind in longest else '—'} |"
+        for fault in run["history"]:
+            if fault["recovery"] is not None:
+                recovery[fault["kind"]].append(fault["recovery"])
+            elif not fault["fizzled"]:
+                unseen[fault["kind"]] += 1
+    yield f"| fault | times | recovery, median | longest | not within {RECOVERS_WITHIN:.0f} s |"
+    yield "|---|---:|---:|---:|---:|"
+    for kind, times in sorted(done.items(), key=lambda item: item[0].lower()):
+        took = recovery[kind]
+        figures = f"{median(took):.1f} s | {max(took):.1f} s" if took else "— | —"
+        yield f"| {kind} | {times} | {figures} | {unseen[kind]} |"
+
+
+def _asides(runs: Sequence[Told]) -> Iterable[str]:
+    """What else a reader must know: deaths, and faults that were not done."""
+    asides = [f"seed {run['seed']}: {words}" for run in runs for words in run["deaths"]]
+    asides += [f"seed {run['seed']}, not done: {words.strip()}" for run in runs for words in run["faults_fizzled"]]
+    asides += sorted({f"left out: {words}" for run in runs for words in run["faults_left_out"]})
+    yield "## Besides"
+    yield ""
+    yield from (f"- {aside}" for aside in asides or ["No process ended by itself, and every fault could be done."])
 
 
 def _checks(runs: Sequence[Told]) -> Iterable[str]:

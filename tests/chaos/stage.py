@@ -192,6 +192,8 @@ async def fresh_stage() -> AsyncIterator[Stage]:
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(_packaged_broker())
+        # They outlive the stack: a service that cannot reach its servers any more could not stop in order.
+        forwarders = await stack.enter_async_context(AsyncExitStack())
         running = await stack.enter_async_context(Stack(options))
         http = await stack.enter_async_context(
             httpx.AsyncClient(
@@ -206,8 +208,7 @@ async def fresh_stage() -> AsyncIterator[Stage]:
         await stage.follow({"shares": SHARES})
         await stage.shorten_rungs()
         await stage.rows("update project set rate = $1", QUOTA)
-        for name in REMOTE:
-            await _put_behind_forwarders(stage, name, stack)
+        await asyncio.gather(*(_put_behind_forwarders(stage, name, forwarders) for name in REMOTE))
         yield stage
 
 

@@ -43,9 +43,23 @@ def test_a_campaign_over_its_own_rate_is_found() -> None:
 
 
 def test_a_minute_over_the_quota_is_found() -> None:
-    """Campaigns with rates of their own, each within it, together beyond what FCM grants."""
-    both = [campaign(number, arrivals=flow(*([6] * 700)), rate=60.0) for number in (1, 2)]
-    assert within_quota(healthy(*both)) == ["in a minute 7200 messages arrived, the quota is 6120"]
+    """A little too much, which half a minute does not show, beyond what FCM grants."""
+    both = [
+        campaign(number, arrivals=flow(*(mix * 175)), rate=60.0)
+        for number, mix in ((1, [5, 5, 5, 5]), (2, [5, 5, 5, 6]))
+    ]
+    assert within_quota(healthy(*both)) == ["in a minute 6150 messages arrived, the quota is 6120"]
+
+
+def test_campaigns_with_rates_of_their_own_are_found_that_exceed_the_quota_together() -> None:
+    """Each within its own: for a second they may, for half a minute they may not."""
+    for tenths, found in ((20, 0), (400, 1)):
+        both = [campaign(number, arrivals=flow(*([6] * tenths)), rate=60.0) for number in (1, 2)]
+        wrong = within_quota(healthy(*both, began=AT))
+        assert len(wrong) == found
+        assert all(
+            "all campaigns are over 100/s: at worst 3600 messages in the 30 seconds from" in one for one in wrong
+        )
 
 
 def test_no_message_at_all_is_within_any_quota() -> None:
