@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.aggregator.consumer import WindowConsumer
 from services.aggregator.merging import Merger
 from services.aggregator.store import Store
-from shared.amqp.connection import connect
+from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
@@ -35,10 +35,10 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
         await database.wait(settings.start_timeout)
         url = settings.amqp_url.get_secret_value()
         publishing = await stack.enter_async_context(
-            await connect(url, name="aggregator publish", timeout=settings.start_timeout)
+            connected(url, name="aggregator publish", timeout=settings.start_timeout)
         )
         consuming = await stack.enter_async_context(
-            await connect(url, name="aggregator consume", timeout=settings.start_timeout)
+            connected(url, name="aggregator consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publishing)
         commands = Relay(database, publisher, "command")

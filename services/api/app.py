@@ -21,7 +21,7 @@ from services.api.running.broker_view import BrokerView
 from services.api.running.dead_letter_desk import DeadLetterDesk
 from services.api.security import digest
 from services.api.settings import ApiSettings
-from shared.amqp.connection import connect
+from shared.amqp.connection import connected
 from shared.amqp.publisher import Publisher
 from shared.db import Database
 from shared.errors import UnavailableError
@@ -52,11 +52,11 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         connection = await stack.enter_async_context(
-            await connect(settings.amqp_url.get_secret_value(), name="api publish", timeout=settings.start_timeout)
+            connected(settings.amqp_url.get_secret_value(), name="api publish", timeout=settings.start_timeout)
         )
         # A connection of its own: an alarm of the broker blocks the one that publishes, and looking must go on.
         looking = await stack.enter_async_context(
-            await connect(settings.amqp_url.get_secret_value(), name="api look", timeout=settings.start_timeout)
+            connected(settings.amqp_url.get_secret_value(), name="api look", timeout=settings.start_timeout)
         )
         publisher = Publisher(connection)
         repair = Repair(

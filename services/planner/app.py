@@ -10,7 +10,7 @@ from services.planner.planning import Planning
 from services.planner.publishing import Publishing
 from services.planner.store import Store
 from services.planner.timekeeper import Timekeeper
-from shared.amqp.connection import connect
+from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
@@ -38,10 +38,10 @@ async def planner(
         await database.wait(settings.start_timeout)
         url = settings.amqp_url.get_secret_value()
         publish = await stack.enter_async_context(
-            await connect(url, name="planner publish", timeout=settings.start_timeout)
+            connected(url, name="planner publish", timeout=settings.start_timeout)
         )
         consume = await stack.enter_async_context(
-            await connect(url, name="planner consume", timeout=settings.start_timeout)
+            connected(url, name="planner consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publish)
         commands = Relay(database, publisher, "command")

@@ -16,7 +16,7 @@ from services.sender.gateways.transfer import TransferOptions
 from services.sender.sending import Sending
 from services.sender.store import Store
 from services.sender.watch import Watch
-from shared.amqp.connection import connect
+from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
@@ -64,12 +64,8 @@ async def sender(
         gateway = FcmGateway(FcmOptions(max_in_flight=max_in_flight, transfer=transfer))
         stack.push_async_callback(gateway.close, settings.drain_timeout)
         url = settings.amqp_url.get_secret_value()
-        publish = await stack.enter_async_context(
-            await connect(url, name="sender publish", timeout=settings.start_timeout)
-        )
-        consume = await stack.enter_async_context(
-            await connect(url, name="sender consume", timeout=settings.start_timeout)
-        )
+        publish = await stack.enter_async_context(connected(url, name="sender publish", timeout=settings.start_timeout))
+        consume = await stack.enter_async_context(connected(url, name="sender consume", timeout=settings.start_timeout))
         publisher = Publisher(publish)
         store = Store(database, times)
         watch = Watch(store)

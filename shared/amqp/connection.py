@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractRobustConnection
 from yarl import URL
 
 from shared.errors import BrokerUnavailableError
@@ -16,6 +16,9 @@ log = structlog.get_logger()
 
 RECONNECT_INTERVAL = 1.0
 """Seconds between attempts after a lost connection: a broker restart takes seconds, a storm of reconnects hurts it."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds for each broker call that ends something, at a stop: a broker that is away or silent is not waited for."""
 
 TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError, StopAsyncIteration)
 """What a broken connection raises; aiormq says some of it with RuntimeError, and a broker that goes away in the middle
@@ -35,6 +38,26 @@ def not_cancelled() -> Generator[None]:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("the channel was closed meanwhile") from None
+
+
+async def close(what: AbstractChannel | AbstractConnection) -> None:
+    """Close a channel or a connection. What the broker does not hear it finds out when the socket is gone."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            with not_cancelled():
+                await what.close()
+    except TROUBLE as error:
+        log.warning("broker.close_lost", what=type(what).__name__, error=f"{type(error).__name__}: {error}")
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, *, name: str, timeout: float) -> AsyncGenerator[AbstractRobustConnection]:  # noqa: ASYNC109 - see connect
+    """Open a connection as `connect` does, and close it."""
+    connection = await connect(url, name=name, timeout=timeout)
+    try:
+        yield connection
+    finally:
+        await close(connection)
 
 
 async def connect(url: str, *, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - bounds many attempts

@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
-from shared.amqp.connection import TROUBLE, not_cancelled
+from shared.amqp.connection import TROUBLE, close, not_cancelled
 from shared.contracts.messages import Payload
 from shared.errors import BrokerUnavailableError
 from shared.observability import traces
@@ -90,8 +90,7 @@ class Publisher:
     async def close(self) -> None:
         """Close the channels."""
         channels, self._channels = list(self._channels.values()), {}
-        for channel in channels:
-            await channel.close()
+        await asyncio.gather(*(close(channel) for channel in channels))
 
     async def publish(
         self, payload: Payload, exchange: str, routing_key: str, *, attempt: int = 0, mandatory: bool = True

@@ -16,7 +16,7 @@ from aio_pika.abc import (
     AbstractRobustQueue,
 )
 
-from shared.amqp.connection import TROUBLE, not_cancelled
+from shared.amqp.connection import CLOSE_TIMEOUT, TROUBLE, close, not_cancelled
 from shared.errors import BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
@@ -191,9 +191,13 @@ class Subscription:
         if self._queue is not None and self._tag is not None:
             tag, self._tag = self._tag, None
             try:
-                await self._queue.cancel(tag, timeout=OPEN_TIMEOUT)
+                # aio-pika would wait for a lost connection, however long; asked, it does not consume on the next one.
+                async with asyncio.timeout(CLOSE_TIMEOUT if self._connection.connected.is_set() else 0):
+                    await self._queue.cancel(tag)
             except TROUBLE as error:
-                log.warning("subscription.cancel_lost", queue=self._queue_name, error=str(error))
+                log.warning(
+                    "subscription.cancel_lost", queue=self._queue_name, error=f"{type(error).__name__}: {error}"
+                )
             # What came before the broker's answer is still on its way to us through tasks of aio-pika's.
             for _ in range(TURNS_OF_A_DELIVERY):
                 await asyncio.sleep(0)
@@ -207,10 +211,7 @@ class Subscription:
         self._tag = None
         channel, self._channel = self._channel, None
         if channel is not None:
-            try:
-                await channel.close()
-            except TROUBLE as error:
-                log.warning("subscription.close_lost", queue=self._queue_name, error=str(error))
+            await close(channel)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         try:

@@ -25,7 +25,7 @@ from deploy.local.rabbitmq import package_script
 from deploy.local.stack import Stack
 from services.fcm_emulator.client import EmulatorClient
 from shared.topology import RETRY_RUNGS
-from tests.flow.forwarder import Forwarder
+from tests.support.forwarder import Forwarder
 
 LEASE = 12.0
 TIMES = {

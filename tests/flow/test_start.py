@@ -14,9 +14,9 @@ from deploy.local.guardian import Guardian
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import ManagedProcess
 from deploy.local.stack import Stack
-from tests.flow.forwarder import forwarded
 from tests.flow.system import System
 from tests.support.eventually import eventually
+from tests.support.forwarder import forwarded
 
 pytestmark = pytest.mark.timeout(120)
 

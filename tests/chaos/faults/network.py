@@ -7,7 +7,7 @@ from typing import Literal
 
 from tests.chaos.faults import Act, Aimed, Fault
 from tests.chaos.stage import REMOTE, Stage
-from tests.flow.forwarder import Forwarder
+from tests.support.forwarder import Forwarder
 
 Server = Literal["broker", "database"]
 

@@ -42,6 +42,14 @@ def test_a_delivery_is_stale_once_its_channel_is_gone() -> None:
     assert delivery.channel is channel
 
 
+class FakeConnection:
+    """Is there."""
+
+    def __init__(self) -> None:
+        self.connected = asyncio.Event()
+        self.connected.set()
+
+
 class FakeQueue:
     """Answers a cancel while its last delivery is still on its way, as aio-pika does: a task that starts a task."""
 
@@ -60,7 +68,7 @@ class FakeQueue:
 
 async def test_a_delivery_that_came_before_the_end_of_the_consumer_is_ours() -> None:
     """A drain that looked too early would leave it to the broker, which would deliver it again."""
-    subscription = Subscription(cast("AbstractRobustConnection", None), "a queue", prefetch=1)
+    subscription = Subscription(cast("AbstractRobustConnection", FakeConnection()), "a queue", prefetch=1)
     subscription._queue = cast("AbstractRobustQueue", FakeQueue(subscription))
     subscription._tag = "a tag"
     await subscription.stop_taking()
