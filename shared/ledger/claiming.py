@@ -19,8 +19,8 @@ from shared.ledger.times import Times
 from shared.topology import Lane
 
 PACE_TOLERANCE = 0.75
-"""Seconds that a campaign with a rate of its own may book ahead: as the project's high lane, for the same reasons. A
-batch of it takes a second, so the next one is booked while it is being sent, and no gap is between them."""
+"""Seconds that a campaign with a rate of its own may book ahead where its project's quota puts it off that long too: as
+the high lane, for the same reasons. Where the quota is free, it books a tenth of a second ahead."""
 
 FIND = text("""
     select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
@@ -242,9 +242,11 @@ async def _book(tx: Writer, batch: BatchReady, row: Row[Any], waiting: int, time
         if own_wait > PACE_TOLERANCE:
             return NotYet(own_wait - PACE_TOLERANCE, own=True)
         limit = min(waiting, times.fits(row.rate))
-    turn = await projects.take_turn(tx, row.project_id, lane=Lane(row.lane), messages=limit, times=times)
+    turn = await projects.take_turn(
+        tx, row.project_id, lane=Lane(row.lane), messages=limit, times=times, own_wait=own_wait
+    )
     if isinstance(turn, projects.Wait):
-        return NotYet(turn.seconds, stopped=turn.stopped)
+        return NotYet(turn.seconds, own=turn.own, stopped=turn.stopped)
     wait = max(turn.wait, own_wait)
     if base is not None:
         # From its start, which the project's quota may have put off: the next batch must not begin in its middle.

@@ -55,6 +55,8 @@ SET_PLATFORMS = text("update project set stopped_platforms = cast(:platforms as 
 BOOKED = 0.995
 """Share of the quota that is booked: FCM counts arrivals, and what the network and the clocks shake together must not
 be over it."""
+LATE = 0.1
+"""Seconds that a batch may start after its place in the quota: a claim's way to the ledger and back, with room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,24 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before `seconds` from now; `stopped`: for the project's circuit or pause, not for the quota's next turn."""
+    """Not before `seconds` from now.
+
+    `stopped`: for the project's circuit or pause, not for the quota's next turn. `own`: for the campaign's own rate.
+    """
 
     seconds: float
     stopped: bool = False
+    own: bool = False
 
 
-async def take_turn(tx: Writer, project: str, *, lane: Lane, messages: int, times: Times) -> Turn | Wait:
-    """Book up to `messages` of a lane, as many as a lease has time for, or a probe's one; a denial writes nothing."""
+async def take_turn(
+    tx: Writer, project: str, *, lane: Lane, messages: int, times: Times, own_wait: float = 0.0
+) -> Turn | Wait:
+    """Book up to `messages` of a lane, as many as a lease has time for, or a probe's one; a denial writes nothing.
+
+    `own_wait`: seconds before which the campaign's own rate lets nothing start. What would start that much later than
+    its place in the quota would come on top of what others book meanwhile, so it is told to ask again.
+    """
     row = await _lock(tx, project)
     gate = circuit.admit(_circuit(row), now=row.now, interval=times.probe)
     if isinstance(gate, circuit.Blocked):
@@ -99,6 +111,8 @@ async def take_turn(tx: Writer, project: str, *, lane: Lane, messages: int, time
     booked = quota.book(clocks, now=row.now, lane=lane, messages=booking)
     if isinstance(booked, quota.Denied):
         return Wait(booked.wait, stopped=row.paused_until > row.now)
+    if own_wait - booked.wait > LATE:
+        return Wait(own_wait - booked.wait - LATE, own=True)
     probing = frozenset(name for name, entry in row.stopped_platforms.items() if row.now >= entry["probe_at"])
     platforms = {
         name: {**entry, "probe_at": row.now + times.probe} if name in probing else entry

@@ -20,8 +20,8 @@ from tests.chaos.simulation.plan import draw
 from tests.chaos.simulation.schedule import play
 from tests.chaos.simulation.weather import Climate
 
-MOST = 600
-"""Schedules within which a mistake must show: most do within ten."""
+MOST = 2000
+"""Schedules within which a mistake must show: most do within ten, one in two hundred."""
 CLIMATE = Climate(slow=0.05, fail=0.02, stall=0.03, twice=0.1, late=0.1, flaky=0.1, silent=0.1)
 """Processes that are stopped past their leases, and requests that nobody answers: where safeguards are needed."""
 

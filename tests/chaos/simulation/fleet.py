@@ -69,7 +69,7 @@ class Place:
             ended = f"{type(error).__name__}: {error}"
             self.faults.append(f"{process.name} died of {ended}")
         self._weather.history.add("end", process.name, ended)
-        process.end()
+        process.end(killed=False)
 
     def _follow(self) -> None:
         """Kubernetes starts another."""

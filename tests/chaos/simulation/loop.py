@@ -15,6 +15,7 @@ class Gate(Protocol):
     """A process as the loop sees it."""
 
     running: bool
+    killed: bool
 
     def hold(self, handle: asyncio.Handle) -> None:
         """Take a handle that may not run now: keep it for later, or drop it for ever."""
@@ -49,6 +50,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.dropped: list[asyncio.Handle] = []
         """What dead processes would have done: a task whose next step is dropped cannot even be cancelled."""
         self.tasks: list[asyncio.Task[Any]] = []
+        self._owners: dict[asyncio.Task[Any], Gate | None] = {}
         self.set_task_factory(self._make_task)
 
     def time(self) -> float:
@@ -76,12 +78,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.run_forever()
         for task in self.tasks:
             cast("Any", task)._log_destroy_pending = False
-        unseen = [
-            f"{task.get_name()}: {task.exception()!r}"
+        errors = [
+            (task, task.exception())
             for task in self.tasks
             if task.done() and task not in left and not task.cancelled() and task._log_traceback
         ]
+        unseen = [f"{task.get_name()}: {error!r}" for task, error in errors if not _was_killed(self._owners[task])]
         self.tasks.clear()
+        self._owners.clear()
         self.close()
         return unseen
 
@@ -89,6 +93,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Keep every task: one that nobody holds would be collected at a moment of the collector's choice."""
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
         self.tasks.append(task)
+        context = options.get("context")
+        self._owners[task] = PROCESS.get() if context is None else context.get(PROCESS)
         return task
 
     def _run_once(self) -> None:
@@ -129,3 +135,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 WORLD = contextvars.Context()
 """The context of everything that belongs to no process."""
+
+
+def _was_killed(process: Gate | None) -> bool:
+    """Whether it had no time to look at its errors."""
+    return process is not None and process.killed

@@ -25,6 +25,7 @@ class Process:
         self.name = name
         self.life = Life.RUNNING
         self.running = True
+        self.killed = False
         self._held: list[asyncio.Handle] = []
         self._on_death: list[Callable[[], None]] = []
         self._on_stop: list[Callable[[float], None]] = []
@@ -53,10 +54,11 @@ class Process:
         """Call back whenever it is stopped, with the seconds that it will be."""
         self._on_stop.append(callback)
 
-    def end(self) -> None:
+    def end(self, *, killed: bool = True) -> None:
         """Never run again, from this very moment: the handle that runs now is the last."""
         if self.dead:
             return
+        self.killed = killed
         self.life, self.running = Life.DEAD, False
         self.loop.dropped.extend(self._held)
         self._held.clear()

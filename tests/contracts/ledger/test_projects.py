@@ -5,7 +5,7 @@ import pytest
 from services.sender.answers import Verdict
 from services.sender.troubles import Recovered, Troubles
 from shared.ledger.claiming import PACE_TOLERANCE, NotYet
-from shared.ledger.projects import BOOKED
+from shared.ledger.projects import BOOKED, LATE
 from shared.ledger.quota import TOLERANCE
 from shared.topology import Lane
 from tests.contracts.ledger.desk import TIMES, Desk, granted, said
@@ -44,7 +44,14 @@ async def test_a_campaigns_own_rate_is_booked_too(desk: Desk) -> None:
     assert denied.own
     assert denied.wait == pytest.approx(4 - PACE_TOLERANCE, abs=1e-5)
     await desk.wait(denied.wait + 0.001)
-    assert granted(await desk.claim(second)).start_in == pytest.approx(PACE_TOLERANCE, abs=0.01)
+    before = await desk.rows()
+    early = await desk.claim(second)
+    assert isinstance(early, NotYet)
+    assert early.own
+    assert early.wait == pytest.approx(PACE_TOLERANCE - LATE, abs=0.01)
+    assert await desk.rows() == before
+    await desk.wait(early.wait + 0.001)
+    assert granted(await desk.claim(second)).start_in == pytest.approx(LATE, abs=0.01)
 
 
 async def test_a_quota_that_is_used_up_pauses_the_project_and_cuts_its_rate(desk: Desk) -> None:

@@ -94,6 +94,21 @@ def test_a_stopped_process_goes_on_where_it_was(loop: VirtualLoop) -> None:
     process.end()
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_an_error_that_nobody_looked_at_is_told_unless_its_process_was_killed(killed: bool) -> None:
+    """Killed, it had no time to look."""
+    loop = VirtualLoop()
+    process = Process(loop, "p")
+
+    async def fails() -> None:
+        raise OSError("cut")
+
+    process.spawn(fails()).set_name("a lane")
+    loop.in_world(1.0, lambda: process.end(killed=killed))
+    loop.run_until_complete(asyncio.sleep(2.0))
+    assert loop.dispose() == ([] if killed else ["a lane: OSError('cut')"])
+
+
 def test_tasks_belong_to_the_process_that_starts_them(loop: VirtualLoop) -> None:
     """Down to the grandchildren."""
     process = Process(loop, "p")
