@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.ledger import projects
@@ -83,6 +83,7 @@ async def test_after_idleness_the_flow_ramps_up_over_a_minute() -> None:
     assert sum(seconds[62:]) / 8 == pytest.approx(10_000 * BOOKED, rel=0.1)
 
 
+@example(quota=1.0, size=81, troubles=[(1.0, "429"), (1.0, "429"), (18.0, "429"), *[(20.0, "429")] * 3])
 @settings(max_examples=40, deadline=None)
 @given(
     quota=st.floats(1, 20_000),

@@ -103,9 +103,10 @@ async def saturate(
             flow.probes.append(project.now)
             heapq.heappush(asks, (project.now + claim, worker, lane))
             continue
-        start, length = project.now + turn.wait, size / turn.rate
-        flow.sent[lane] += size
-        flow.bookings.append((start, length, size))
+        # What was granted: at a slow rate a lease has no time for the whole batch.
+        start, length = project.now + turn.wait, turn.messages / turn.rate
+        flow.sent[lane] += turn.messages
+        flow.bookings.append((start, length, turn.messages))
         heapq.heappush(asks, (start + length + claim, worker, lane))
     project.now = end
     return flow
