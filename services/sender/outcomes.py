@@ -157,6 +157,8 @@ class Outcomes:
 
 def choose(claim: Claim, open_positions: Collection[int]) -> list[Target]:
     """Targets to send to now: open, of no blocked platform, one of a platform that is probed, up to the limit."""
+    if not claim.blocked and not claim.probing:
+        return [target for target in claim.targets if target.position in open_positions][: claim.limit]
     chosen: list[Target] = []
     probed: set[str] = set()
     for target in claim.targets:

@@ -7,7 +7,7 @@ campaign is sending. Everything else is no claim: a duplicate, a message of an e
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Row
@@ -74,9 +74,11 @@ TARGETS = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where one push goes; `hash` guards deactivation against a token refreshed meanwhile."""
+class Target(NamedTuple):
+    """Where one push goes; `hash` guards deactivation against a token refreshed meanwhile.
+
+    A row of `TARGETS` as it comes: there are thousands a second.
+    """
 
     position: int
     kind: str
@@ -204,7 +206,7 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
         probe=booking.probe,
         blocked=booking.blocked,
         probing=booking.probing,
-        targets=tuple(Target(row.position, row.kind, row.value, row.hash, row.platform) for row in targets),
+        targets=tuple(map(Target._make, targets)),
         steered=row.steered,
         validate_only=row.kind == "dry_run",
     )

@@ -18,6 +18,10 @@ from shared.observability import metrics
 SLICE = 50
 """Messages that one batch may start before the next batch has its turn: fair between lanes, cheap per message."""
 
+TURN = 100
+"""Messages that one turn of the event loop may start: then it reads what has been answered meanwhile. Without a bound
+the process becomes a queue of its own, and 2,000 in flight, 90 MB that no cache holds, cost 36 us each; 100 cost 22."""
+
 TICK = 0.005
 """Seconds between looks at paced batches: at 10,000 a second 50 messages, well under one connection's streams."""
 
@@ -58,8 +62,9 @@ class FcmGateway:
         self._options = options
         self._feeds: deque[Feed] = deque()
         self._idle = IdleTransfers()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._look_at = math.inf
+        self._turn_is_full = False
         self._timeouts: Counter[int] = Counter()
         self._wire = self._new_wire()
         self._retiring: list[Wire] = []
@@ -115,7 +120,9 @@ class FcmGateway:
         return Wire(self._options.wire, self._on_done, self._on_drained)
 
     def _pump(self) -> None:
-        """Start what is due, a slice of each batch in turn, as far as handles reach; then set the next look."""
+        """Start what is due, a slice of each batch in turn, as far as turn and handles reach; set the next look."""
+        if self._turn_is_full:
+            return
         now = self._loop.time()
         self._renew_wire(now)
         feeds = self._feeds
@@ -123,7 +130,7 @@ class FcmGateway:
             for feed in feeds:
                 feed.miss(now)
         turns = len(feeds)
-        room = self._options.max_in_flight - self.in_flight
+        room = min(TURN, self._options.max_in_flight - self.in_flight)
         while turns and room > 0:
             turns -= 1
             feed = feeds.popleft()
@@ -137,19 +144,29 @@ class FcmGateway:
             feeds.append(feed)
             if count == SLICE:
                 turns = len(feeds)
-        self._look_again(now)
+        self._look_again(now, turn_is_full=room == 0)
 
-    def _look_again(self, now: float) -> None:
+    def _look_again(self, now: float, *, turn_is_full: bool) -> None:
         """Paced batches need a timer; when no handle is left the next answer is the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._look_at = math.inf
-        if self._feeds and self.in_flight < self._options.max_in_flight:
+        if not self._feeds or self.in_flight >= self._options.max_in_flight:
+            return
+        if turn_is_full:
+            self._turn_is_full = True
+            self._timer = self._loop.call_soon(self._next_turn)
+            self._look_at = now
+        else:
             due_at = min(feed.next_due_at() for feed in self._feeds)
             wait = min(max(due_at - now, TICK), LONGEST_WAIT)
             self._timer = self._loop.call_later(wait, self._pump)
             self._look_at = now + wait
+
+    def _next_turn(self) -> None:
+        self._turn_is_full = False
+        self._pump()
 
     def _start(self, feed: Feed) -> None:
         """Put the feed's next message on the wire; a body or route that cannot be used fails the feed only."""

@@ -17,7 +17,7 @@ from services.fcm_emulator.identity import Certificate
 from services.fcm_emulator.script import Script, read_latency
 from services.sender.answers import judge
 from services.sender.gateways import ACCEPTED, UNPACED, Answer, Fault, Pace, Route
-from services.sender.gateways.fcm import STALLED, FcmGateway, FcmOptions
+from services.sender.gateways.fcm import STALLED, TURN, FcmGateway, FcmOptions
 from services.sender.gateways.transfer import TransferOptions
 from services.sender.gateways.wire import WireOptions
 from services.sender.message import BatchTemplate
@@ -240,6 +240,15 @@ async def test_a_batch_that_may_not_go_on_reports_how_far_it_came(make_stage: Ma
     assert 100 <= started < 500
     assert sorted(stage.answers) == list(range(started))
     assert stage.requests() == started
+
+
+async def test_a_turn_of_the_loop_starts_no_more_than_its_share(make_stage: MakeStage) -> None:
+    """However much lies ready, and however many batches: between two shares the answers that came are read."""
+    stage = await make_stage(script(), max_in_flight=2000)
+    batches = [asyncio.create_task(stage.send(500)) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert stage.gateway.in_flight == TURN
+    assert await asyncio.gather(*batches) == [500] * 4
 
 
 async def test_no_request_starts_after_the_lease(make_stage: MakeStage) -> None:

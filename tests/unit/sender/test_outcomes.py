@@ -101,7 +101,7 @@ def test_what_was_not_started_costs_no_attempt_and_goes_on_at_once() -> None:
 def test_what_could_not_reach_fcm_costs_no_attempt_and_stops_the_batch_when_it_goes_on() -> None:
     """A single connection's trouble is waited for; only when nothing gets through is it worth no further try."""
     claim = replace(CLAIM, size=OUTAGE_LEAST, outcomes="." * OUTAGE_LEAST, reported="." * OUTAGE_LEAST)
-    targets = tuple(replace(TARGETS[0], position=n) for n in range(OUTAGE_LEAST))
+    targets = tuple(TARGETS[0]._replace(position=n) for n in range(OUTAGE_LEAST))
     outcomes = Outcomes(claim, targets)
     for index in range(OUTAGE_LEAST - 1):
         outcomes.write(index, REFUSED)
@@ -117,7 +117,7 @@ def test_what_could_not_reach_fcm_costs_no_attempt_and_stops_the_batch_when_it_g
 def test_refused_payloads_stop_the_batch_once_they_are_a_burst() -> None:
     """Sooner, and the burst that stops the campaign would depend on how fast FCM answers."""
     claim = replace(CLAIM, proven=False, size=BURST, outcomes="." * BURST, reported="." * BURST)
-    outcomes = Outcomes(claim, tuple(replace(TARGETS[0], position=n) for n in range(BURST)))
+    outcomes = Outcomes(claim, tuple(TARGETS[0]._replace(position=n) for n in range(BURST)))
     for index in range(BURST - 1):
         outcomes.write(index, fcm_error(400, "INVALID_ARGUMENT"))
     assert not outcomes.stop
