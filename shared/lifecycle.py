@@ -82,11 +82,11 @@ async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) ->
         gc.collect()
         gc.freeze()
         ready.set()
-        tasks = {asyncio.create_task(loop, name=name) for name, loop in loops.items()}
+        tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         log.info("service.ready", loops=sorted(loops))
         waiting = asyncio.create_task(stop.wait(), name="signal")
         done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        ended = [task for task in done if task is not waiting]
+        ended = [task for task in tasks if task in done]
         for task in ended:
             log.error("loop.died", loop=task.get_name(), error=repr(_fault(task)), exc_info=_fault(task))
         clean = not ended

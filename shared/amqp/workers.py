@@ -51,7 +51,7 @@ class WorkerPool:
         self._dead = dead
         self._workers = workers
         self.subscription = Subscription(connection, queue, prefetch=prefetch)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._in_flight = 0
         self._handled = 0
         self._stopping = asyncio.Event()
@@ -78,7 +78,7 @@ class WorkerPool:
         async with asyncio.TaskGroup() as group:
             for number in range(self._workers):
                 task = group.create_task(self._work(), name=f"{self._queue}-{number}")
-                self._tasks.add(task)
+                self._tasks.append(task)
 
     async def stop(self, budget: float) -> bool:
         """Take no more, finish what was delivered within `budget` seconds; True if all of it was.

@@ -38,6 +38,8 @@ FLAKES = (
 """What a single request may be told."""
 SILENCES = (Word.HANG, Word.CUT, Word.HANG_LOST, Word.CUT_LOST, Word.TRUNCATED)
 """How a request may stay without an answer, most of them after FCM has accepted it."""
+UNCERTAIN = (*SILENCES, Word.BAD_GATEWAY)
+"""After these a sender cannot know whether FCM has accepted."""
 
 Key = tuple[int, str]
 """A campaign and a device's token."""
@@ -117,7 +119,7 @@ class Fcm:
             record.unregistered.add(key[1])
         if word in (Word.UNREGISTERED, Word.SENDER_ID_MISMATCH):
             record.refused[key] = word
-        if word in SILENCES or word is Word.BAD_GATEWAY:
+        if word in UNCERTAIN:
             record.unanswered[key] += 1
         if self._history.on:
             self._history.add("fcm", project, *key, word.value)

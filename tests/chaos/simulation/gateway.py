@@ -9,7 +9,7 @@ from services.sender.gateways import ACCEPTED, UNPACED, Answer, Fault, Messages,
 from services.sender.gateways.fcm import LONGEST_WAIT, TICK
 from services.sender.gateways.feed import Feed
 from tests.chaos.simulation.boundary import Boundary
-from tests.chaos.simulation.fcm import Fcm, Flow, read
+from tests.chaos.simulation.fcm import UNCERTAIN, Fcm, Flow, read
 from tests.chaos.simulation.weather import Fate
 
 TIMEOUT = 3.0
@@ -38,7 +38,8 @@ class SimulatedGateway:
         self._process = boundary.process
         self._loop = boundary.process.loop
         self._fcm = fcm
-        self._in_flight: dict[int, Request] = {}
+        self._in_flight: dict[Request, None] = {}
+        """In the order of their starts; held by themselves: an `id` would be another's as soon as one is answered."""
 
     async def send_batch(self, messages: Messages, *, route: Route, on_answer: OnAnswer, pace: Pace = UNPACED) -> int:
         """See `Gateway.send_batch`."""
@@ -60,9 +61,8 @@ class SimulatedGateway:
 
     def cut(self) -> None:
         """Break every connection to FCM: what is in flight stays unanswered, whether it was accepted or not."""
-        for number, request in list(self._in_flight.items()):
-            self._fcm.record.unanswered[read(request.feed.messages[request.position])] += 1
-            self._loop.call_soon(self._answer, number, CUT, context=self._process.context)
+        for request in list(self._in_flight):
+            self._loop.call_soon(self._break, request, context=self._process.context)
 
     def _pump(self, feed: Feed) -> None:
         """Start what is due, and look again when more is."""
@@ -88,9 +88,9 @@ class SimulatedGateway:
         if fate in (Fate.STALL_BEFORE, Fate.STALL_AFTER):
             self._process.stop(self._weather.stall())
         request = Request(feed, position)
-        self._in_flight[id(request)] = request
+        self._in_flight[request] = None
         if fate is Fate.FAIL_BEFORE:
-            self._loop.call_soon(self._answer, id(request), NO_DOOR)
+            self._loop.call_soon(self._answer, request, NO_DOOR)
             return
         self._loop.in_world(self._weather.latency(), self._arrive, request, body)
         if fate is Fate.CRASH_AFTER:
@@ -114,7 +114,7 @@ class SimulatedGateway:
 
     def _arrive(self, request: Request, body: bytes) -> None:
         """A request reaches FCM, though its process may be dead by now; what was cut off before it arrived does not."""
-        if id(request) not in self._in_flight:
+        if request not in self._in_flight:
             return
         project = request.feed.route.project
         word = request.word = self._fcm.receive(project, read(body))
@@ -129,12 +129,20 @@ class SimulatedGateway:
         else:
             reply = self._fcm.reply(project, word)
             delay, answer = self._weather.latency(), Answer(reply.status, dict(reply.headers), reply.body)
-        self._loop.call_later(delay, self._answer, id(request), answer, context=self._process.context)
+        self._loop.call_later(delay, self._answer, request, answer, context=self._process.context)
 
-    def _answer(self, number: int, answer: Answer) -> None:
-        request = self._in_flight.pop(number, None)
-        if request is None:
+    def _break(self, request: Request) -> None:
+        """It stays unanswered, unless its answer was there first; each request counts once."""
+        if request in self._in_flight:
+            if request.word not in UNCERTAIN:
+                self._fcm.record.unanswered[read(request.feed.messages[request.position])] += 1
+            self._answer(request, CUT)
+
+    def _answer(self, request: Request, answer: Answer) -> None:
+        """The first answer counts: what comes after it comes for nobody."""
+        if request not in self._in_flight:
             return
+        del self._in_flight[request]
         request.feed.deliver(request.position, answer)
         request.feed.settle()
 

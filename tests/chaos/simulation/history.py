@@ -6,6 +6,8 @@ from collections.abc import Callable
 Now = Callable[[], float]
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 """Where an object lies, which is another place in every run."""
+SET = re.compile(r"(?<=frozenset\(\{)[^{}]*(?=\}\))")
+"""What a set holds, in the order of Python's hashes, which are others in every run."""
 
 
 class History:
@@ -20,4 +22,6 @@ class History:
         """Write a line: the time, what kind of thing, and words about it."""
         if self.on:
             said = ADDRESS.sub("", " ".join(str(word) for word in words))
+            if "frozenset" in said:
+                said = SET.sub(lambda held: ", ".join(sorted(held[0].split(", "))), said)
             self.lines.append(f"{self._now():10.4f} {kind:<9} {said}")

@@ -7,7 +7,7 @@ never runs again, and one that is stopped finds everything waiting when it goes 
 import asyncio
 import contextvars
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 
@@ -34,6 +34,18 @@ TURNS_TO_END = 100
 
 class EndlessError(RuntimeError):
     """Raised when a schedule runs on and on, or has nothing left that could ever happen."""
+
+
+class Numbered(asyncio.Task[Any]):
+    """A task that hashes as its number: sets of tasks, asyncio's own among them, have one order in every play."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **options: Any) -> None:
+        self._number = number
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        """Not where it lies in memory."""
+        return self._number
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -91,7 +103,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _make_task(self, _loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Keep every task: one that nobody holds would be collected at a moment of the collector's choice."""
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, **options)
+        task: asyncio.Task[Any] = Numbered(len(self.tasks), coro, loop=self, **options)
         self.tasks.append(task)
         context = options.get("context")
         self._owners[task] = PROCESS.get() if context is None else context.get(PROCESS)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NoReturn, Self
 
 import pytest
+import structlog.testing
 from pydantic import PostgresDsn, SecretStr
 
 from shared import lifecycle
@@ -93,6 +94,16 @@ async def test_a_loop_that_dies_or_ends_stops_the_process(fate: str) -> None:
     loops = {"work": recorder.work(), "side": getattr(recorder, fate)()}
     assert not await lifecycle._serve(lambda: recorder.service(**loops), asyncio.Event(), asyncio.Event())
     assert recorder.seen == ["opened", "drained", "work cancelled"]
+
+
+async def test_loops_that_die_together_are_told_in_the_services_own_order() -> None:
+    """The first line of a log that somebody reads is the same every time."""
+    recorder = Recorder()
+    names = [f"loop {number}" for number in range(12)]
+    loops = {name: recorder.die() for name in names}
+    with structlog.testing.capture_logs() as logs:
+        await lifecycle._serve(lambda: recorder.service(**loops), asyncio.Event(), asyncio.Event())
+    assert [line["loop"] for line in logs if line["event"] == "loop.died"] == names
 
 
 async def test_a_service_that_cannot_open_runs_no_loop() -> None:

@@ -102,7 +102,7 @@ def _targets(tx: Transaction, values: Values) -> list[Any]:
     batch = tx.tables.batches[values["campaign_id"], values["batch_no"]]
     devices = [(position, tx.tables.devices.get(id_)) for position, id_ in enumerate(batch.ids)]
     return [
-        SimpleNamespace(
+        claiming.Target(
             position=position,
             kind=device.target_kind,
             value=device.target,

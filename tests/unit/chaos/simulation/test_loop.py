@@ -36,6 +36,33 @@ def test_timers_fire_in_the_order_of_their_times(loop: VirtualLoop) -> None:
     assert rung == [(1.0, 1), (3.0, 3), (5.0, 5)]
 
 
+def test_a_set_of_tasks_has_one_order_wherever_they_lie() -> None:
+    """A group that is cancelled goes through such a set: who ends first must follow from the seed alone."""
+    orders = set()
+    litter: list[object] = []
+    for play in range(20):
+        loop = VirtualLoop()
+        ended: list[int] = []
+
+        async def member(number: int, ended: list[int] = ended) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(number)
+
+        async def group(play: int = play) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(9):
+                    tasks.create_task(member(number))
+                    litter.extend(bytearray(8 * number) for _ in range(play))
+
+        loop.call_later(1.0, loop.create_task(group()).cancel)
+        loop.run_until_complete(asyncio.sleep(2.0))
+        assert loop.dispose() == []
+        orders.add(tuple(ended))
+    assert len(orders) == 1
+
+
 def test_timeouts_and_locks_are_asyncios_own(loop: VirtualLoop) -> None:
     """The services' code runs as it is."""
 
