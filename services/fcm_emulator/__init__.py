@@ -1,4 +1,4 @@
-"""Google's side of the wire, for the demo, the tests and the rehearsals: FCM HTTP v1 over HTTP/2 and TLS.
+"""Google's side of the wire, for the demo, the tests and the rehearsals: FCM HTTP v1 over HTTP/2 (or 1.1) and TLS.
 
 In: `POST /v1/projects/{project}/messages:send` with any bearer; `POST /token`, a signed assertion for an access token;
 `/emulator/…`, the control routes (listed in `control`). Out: FCM's answers, error bodies and silences.
@@ -9,11 +9,13 @@ token; a certificate and service-account files in its folder. It imports nothing
 Promises:
 - An answer is a function of seed, shares, token and how often the token came: the same run, the same fates.
 - A fate is recorded before its answer is delayed or dropped: what the record calls accepted was delivered.
+- A request whose client left before it was whole was not sent.
 - A body is judged as FCM would, as far as fields, targets, sizes and reserved keys go; real clients work unmodified.
-- It is never the brake: about 30 microseconds of CPU a message, TLS and recording included.
+- It is never the brake: about 10 microseconds of CPU a message, TLS and recording included, as much as nghttpd.
 
 Reading order: `answers` (what FCM says), `script` (who hears what), `message` (reading a body), `record`, then
-`sending`, the hot path through all four; `app`, `control` (routes), `server` (connections), `running` (for a stack).
+`sending`, the hot path through all four; `exchange` (where routes and protocols meet), `app`, `control` (routes);
+`server`, `connections`, `http2` (with `framing`, `headers`, `streams`), `http1`; `running` (for a stack).
 """
 
 from services.fcm_emulator.client import EmulatorClient

@@ -1,10 +1,10 @@
-"""The emulator as an RSGI application: projects made as they are called, and what is shared between them."""
+"""The emulator as an application: projects made as they are called, and what is shared between them."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,9 @@ from services.fcm_emulator.oauth import TokenEndpoint
 from services.fcm_emulator.sending import Project, Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from granian._granian import RSGIHTTPProtocol
-    from granian.rsgi import Scope
-
+    from services.fcm_emulator.exchange import Exchange, Handler, Head
     from services.fcm_emulator.script import Script
 
 _SEND_PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
@@ -34,33 +32,24 @@ class Emulator:
         self.projects: dict[str, Project] = {}
         self.tokens = TokenEndpoint()
         self.sightings: deque[Sighting] = deque(maxlen=keep_messages)
-        self.closing = asyncio.Event()
         # Set by the server, which owns the connections.
         self.on_goaway: Callable[[], None] = lambda: None
         self.on_cut: Callable[[], int] = lambda: 0
         self.on_script: Callable[[], None] = lambda: None
-        self._sends: dict[str, Callable[[Scope, RSGIHTTPProtocol], Awaitable[None]]] = {}
         self._control = Control(self)
 
-    def __rsgi__(self, scope: Scope, proto: RSGIHTTPProtocol) -> Awaitable[None]:
-        """Return the coroutine that answers: one dictionary look-up away for a send."""
-        send = self._sends.get(scope.path)
-        if send is not None and scope.method == "POST":
-            return send(scope, proto)
-        return self._others(scope, proto)
+    def route(self, head: Head) -> Handler:
+        """Find who handles a request."""
+        found = _SEND_PATH.fullmatch(head.path)
+        if found and head.method == "POST":
+            return self.project(found[1]).send
+        return partial(self._answer_other, head)
 
     def project(self, name: str) -> Project:
         """Return a project, made at first sight."""
         if name not in self.projects:
-            project = Project(
-                name,
-                self.scripts.get(name, self.script),
-                revoked=self.tokens.revoked,
-                sightings=self.sightings,
-                closing=self.closing,
-            )
-            self.projects[name] = project
-            self._sends[f"/v1/projects/{name}/messages:send"] = project.send
+            script = self.scripts.get(name, self.script)
+            self.projects[name] = Project(name, script, revoked=self.tokens.revoked, sightings=self.sightings)
         return self.projects[name]
 
     def follow(self, script: Script, project: str | None = None) -> None:
@@ -81,18 +70,13 @@ class Emulator:
         for project in self.projects.values():
             project.forget()
 
-    async def _others(self, scope: Scope, proto: RSGIHTTPProtocol) -> None:
-        found = _SEND_PATH.fullmatch(scope.path)
-        if found and scope.method == "POST":
-            await self.project(found[1]).send(scope, proto)
-        elif scope.path == "/token" and scope.method == "POST":
+    def _answer_other(self, head: Head, _authorization: str | None, body: bytes, exchange: Exchange) -> None:
+        if head.path == "/token" and head.method == "POST":
             script = self.script
-            form = await proto()
-            proto.response_bytes(
-                *self.tokens.grant(form, credentials=script.credentials, lifetime=script.token_lifetime, now=time())
+            exchange.answer(
+                self.tokens.grant(body, credentials=script.credentials, lifetime=script.token_lifetime, now=time())
             )
-        elif scope.path.startswith("/emulator/"):
-            await self._control.handle(scope, proto)
+        elif head.path.startswith("/emulator/"):
+            self._control.handle(head, body, exchange)
         else:
-            await proto()
-            proto.response_bytes(*_NO_SUCH_PAGE)
+            exchange.answer(_NO_SUCH_PAGE)

@@ -1,58 +1,123 @@
-"""Cutting this process's own TCP connections, by what the kernel knows of them.
+"""Open connections, whatever they speak, and how they are cut.
 
-The HTTP server owns its sockets and lends none out; their descriptors are found by the peer's address and shut down
-underneath it. All streams of the connection end with it, as when a path or a peer dies.
+A cut is the kernel's: the socket is shut down beneath TLS, so that its client sees the end at once and unannounced, as
+when a path or a peer dies. The loop then reads the end of its own socket and closes it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from services.fcm_emulator.exchange import Router
 
 
-def cut(client: str) -> int:
-    """Shut down the connection from `client` ("host:port"); return how many were found."""
-    host, _, port = client.rpartition(":")
-    return _shut(peer=(host.strip("[]"), int(port)))
+class Connections:
+    """Those that are open, from their handshake to their end."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request waits for its answer."""
+        return any(connection.busy for connection in self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Take one in."""
+        self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget one."""
+        self._open.discard(connection)
+
+    def goaway(self) -> None:
+        """Announce the end of each; answers in flight still come."""
+        for connection in list(self._open):
+            connection.goaway()
+
+    def cut(self) -> int:
+        """Cut each at once, with its answers in flight; return how many."""
+        for connection in self._open:
+            connection.shut()
+        return len(self._open)
+
+    def cut_hanging(self) -> None:
+        """Cut those with a request that is never answered."""
+        for connection in self._open:
+            if connection.hanging:
+                connection.shut()
 
 
-def cut_all(port: int) -> int:
-    """Shut down every connection accepted on a local port; return how many."""
-    return _shut(local_port=port)
+class Connection(asyncio.Protocol):
+    """What both protocols have."""
 
+    hanging = False
 
-def _shut(*, peer: tuple[str, int] | None = None, local_port: int | None = None) -> int:
-    count = 0
-    for connection in _sockets():
-        # Not connected, not TCP, or gone meanwhile: not ours to cut.
-        with connection, suppress(OSError):
-            address = connection.getpeername()[:2]
-            if address == peer or (local_port is not None and connection.getsockname()[1] == local_port):
+    def __init__(self, router: Router, connections: Connections) -> None:
+        self._router = router
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        # Nothing is read and nothing answered any more.
+        self._over = False
+        self._paused = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request waits for its answer."""
+        raise NotImplementedError
+
+    def goaway(self) -> None:
+        """End once the requests at hand are answered."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start."""
+        # By its methods: uvloop's are no subclasses.
+        self._transport = cast("asyncio.Transport", transport)
+        self._peer = transport.get_extra_info("peername")
+        self._connections.add(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End."""
+        self._over = True
+        self._connections.discard(self)
+
+    def pause_writing(self) -> None:
+        """Ask no stream for more."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._paused = False
+
+    def cut(self) -> None:
+        """Cut the connection, once what was written has left."""
+        self._over = True
+        # What was written in this turn of the loop leaves at its end, also with uvloop.
+        self._loop.call_soon(self._loop.call_soon, self.shut)
+
+    def shut(self) -> None:
+        """Cut the connection now."""
+        self._over = True
+        # Closed already: its number may be another's by now.
+        with suppress(OSError), _twin(self._transport) as connection:
+            if connection.getpeername() == self._peer:
                 connection.shutdown(socket.SHUT_RDWR)
-                count += 1
-    return count
 
 
-def _sockets() -> Iterator[socket.socket]:
-    """Yield a duplicate of each TCP socket of this process."""
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - a listing of numbers, not of paths
-        # Any of them may be closed by its owner between two lines.
-        with suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                continue
-            descriptor = os.dup(int(name))
-            try:
-                connection = socket.socket(fileno=descriptor)
-            except OSError:
-                os.close(descriptor)
-                continue
-            if connection.family in {socket.AF_INET, socket.AF_INET6}:
-                yield connection
-            else:
-                connection.close()
+def _twin(transport: asyncio.Transport) -> socket.socket:
+    """Return a duplicate of a transport's socket: the loop lends out its own for little."""
+    descriptor = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise

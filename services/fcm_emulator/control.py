@@ -23,17 +23,15 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import ValidationError
 
-from services.fcm_emulator.answers import JSON, Answer
+from services.fcm_emulator.answers import JSON, Answer, Reply
 from services.fcm_emulator.record import Record, delivered, rate, summary
 from services.fcm_emulator.script import Script, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from granian._granian import RSGIHTTPProtocol
-    from granian.rsgi import Scope
+    from collections.abc import Callable, Iterator
 
     from services.fcm_emulator.app import Emulator
+    from services.fcm_emulator.exchange import Exchange, Head
 
 _NDJSON = [("content-type", "application/x-ndjson")]
 _AFTER_THIS_ANSWER = 0.05
@@ -56,21 +54,20 @@ class Control:
             ("POST", "/emulator/revoke"): self._revoke,
         }
 
-    async def handle(self, scope: Scope, proto: RSGIHTTPProtocol) -> None:
+    def handle(self, head: Head, body: bytes, exchange: Exchange) -> None:
         """Answer one control request."""
-        body = await proto()
-        query = {name: values[-1] for name, values in parse_qs(scope.query_string).items()}
-        match scope.method, scope.path:
+        query = {name: values[-1] for name, values in parse_qs(head.query).items()}
+        match head.method, head.path:
             case "GET", "/emulator/record":
-                await self._record(query, proto)
+                exchange.stream(_NDJSON, self._record(query))
             case "GET", path if path.startswith(_TOKEN_PATH):
-                _answer(proto, self._history(unquote(path.removeprefix(_TOKEN_PATH))))
+                exchange.answer(_found(self._history(unquote(path.removeprefix(_TOKEN_PATH)))))
             case "PUT", "/emulator/script":
-                self._set_script(body, query.get("project"), proto)
+                exchange.answer(self._set_script(body, query.get("project")))
             case route if route in self._plain:
-                _answer(proto, self._plain[route](query))
+                exchange.answer(_found(self._plain[route](query)))
             case method, path:
-                _problem(proto, HTTPStatus.NOT_FOUND, f"no control route {method} {path}; see {__name__}")
+                exchange.answer(_problem(HTTPStatus.NOT_FOUND, f"no control route {method} {path}; see {__name__}"))
 
     def _forget(self, _query: dict[str, str]) -> dict[str, Any]:
         self._emulator.forget()
@@ -99,11 +96,9 @@ class Control:
             if query.get("label", label) == label
         ]
 
-    async def _record(self, query: dict[str, str], proto: RSGIHTTPProtocol) -> None:
-        stream = proto.response_stream(200, _NDJSON)
+    def _record(self, query: dict[str, str]) -> Iterator[bytes]:
         for project, label, record in self._chosen(query):
-            for line in record.lines(project, label):
-                await stream.send_bytes(line)
+            yield from record.lines(project, label)
 
     def _summary(self, query: dict[str, str]) -> dict[str, Any]:
         unread: Counter[Answer] = Counter()
@@ -142,20 +137,19 @@ class Control:
             "projects": {name: script.model_dump(mode="json") for name, script in emulator.scripts.items()},
         }
 
-    def _set_script(self, body: bytes, project: str | None, proto: RSGIHTTPProtocol) -> None:
+    def _set_script(self, body: bytes, project: str | None) -> Reply:
         try:
             script = Script.model_validate_json(body or b"{}")
         except ValidationError as wrong:
-            _problem(proto, HTTPStatus.BAD_REQUEST, explain(wrong))
-            return
+            return _problem(HTTPStatus.BAD_REQUEST, explain(wrong))
         self._emulator.follow(script, project)
-        _answer(proto, self._scripts())
+        return _found(self._scripts())
 
 
-def _answer(proto: RSGIHTTPProtocol, value: Any) -> None:
-    proto.response_bytes(200, JSON, json.dumps(value).encode() + b"\n")
+def _found(value: Any) -> Reply:
+    return Reply(200, JSON, json.dumps(value).encode() + b"\n")
 
 
-def _problem(proto: RSGIHTTPProtocol, status: HTTPStatus, detail: str) -> None:
+def _problem(status: HTTPStatus, detail: str) -> Reply:
     problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    proto.response_bytes(status, [("content-type", "application/problem+json")], json.dumps(problem).encode() + b"\n")
+    return Reply(status, [("content-type", "application/problem+json")], json.dumps(problem).encode() + b"\n")

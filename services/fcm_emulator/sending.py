@@ -9,29 +9,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
 
-from granian._granian import RSGIProtocolClosed
-
 from services.fcm_emulator.answers import ACCEPTED, JSON, Answer, Reply, invalid, rate_limited, replies
-from services.fcm_emulator.connections import cut
 from services.fcm_emulator.message import InvalidMessageError, Reader
 from services.fcm_emulator.quota import Bucket
 from services.fcm_emulator.record import Record
 from services.fcm_emulator.script import Plan
 
 if TYPE_CHECKING:
-    from granian._granian import RSGIHTTPProtocol
-    from granian.rsgi import Scope
-
+    from services.fcm_emulator.exchange import Exchange
     from services.fcm_emulator.script import Script
 
 _HANGS = {Answer.HANG, Answer.HANG_LOST}
 # Announces more than it holds: clients see a broken stream after a good status.
-_BROKEN_BODY = ([*JSON, ("content-length", "100")], b'{"name"')
-
+_BROKEN = Reply(200, [*JSON, ("content-length", "100")], b'{"name"')
 
 # A request as it came, kept for tests that ask what was on the wire: project, target, answer, bearer, body.
 Sighting = tuple[str, bytes, Answer, str, bytes]
@@ -47,7 +40,6 @@ class Project:
         *,
         revoked: set[str],
         sightings: deque[Sighting],
-        closing: asyncio.Event,
     ) -> None:
         self.name = name
         self.records: dict[str, Record] = {}
@@ -55,7 +47,6 @@ class Project:
         self._reader = Reader()
         self._revoked = revoked
         self._sightings = sightings
-        self._closing = closing
         self._sent = 0
         self._rng = random.Random(script.seed)
         self._head = b'{\n  "name": "projects/' + name.encode() + b"/messages/0:%d%%" % int(time())
@@ -73,23 +64,15 @@ class Project:
         self.records.clear()
         self.refused_unread.clear()
 
-    async def send(self, scope: Scope, proto: RSGIHTTPProtocol) -> None:
+    def send(self, authorization: str | None, body: bytes, exchange: Exchange) -> None:
         """Handle one request."""
-        bearer = scope.headers.get("authorization")
-        try:
-            body = await proto()
-        except RSGIProtocolClosed:
-            # The client left before its message was whole: it was not sent.
-            return
-        reply = self.decide(bearer, body, time())
+        decided = self.decide(authorization, body, time())
         if self.plan.latency is not None:
-            await asyncio.sleep(self.plan.latency.sample(self._rng))
-        if isinstance(reply, bytes):
-            proto.response_bytes(200, JSON, reply)
-        elif isinstance(reply, Reply):
-            proto.response_bytes(*reply)
+            asyncio.get_running_loop().call_later(self.plan.latency.sample(self._rng), _end, decided, exchange)
+        elif type(decided) is bytes:
+            exchange.accept(decided)
         else:
-            await self._leave_unknown(reply, scope, proto)
+            _end(decided, exchange)
 
     def decide(self, bearer: str | None, body: bytes, now: float) -> bytes | Reply | Answer:
         """Decide and record a request's fate: the body of a 200, another reply, or a silence."""
@@ -126,20 +109,16 @@ class Project:
             return rate_limited(self.name, per_minute=self._bucket.per_minute, retry_after=wait)
         return self._replies.get(answer, answer)
 
-    async def _leave_unknown(self, answer: Answer, scope: Scope, proto: RSGIHTTPProtocol) -> None:
-        """Break off in the answer, or cut the connection, at once or when the client has lost its patience."""
-        if answer is Answer.TRUNCATED:
-            headers, beginning = _BROKEN_BODY
-            # Gone already: broken all the same.
-            with suppress(RSGIProtocolClosed):
-                await proto.response_stream(200, headers).send_bytes(beginning)
-            return
-        if answer in _HANGS:
-            gone = asyncio.ensure_future(proto.client_disconnect())
-            closing = asyncio.ensure_future(self._closing.wait())
-            await asyncio.wait((gone, closing), return_when=asyncio.FIRST_COMPLETED)
-            closing.cancel()
-            if gone.done():
-                return
-            gone.cancel()
-        cut(scope.client)
+
+def _end(decided: bytes | Reply | Answer, exchange: Exchange) -> None:
+    """Answer, break off in the answer, fall silent or cut the connection."""
+    if isinstance(decided, bytes):
+        exchange.accept(decided)
+    elif isinstance(decided, Reply):
+        exchange.answer(decided)
+    elif decided is Answer.TRUNCATED:
+        exchange.answer(_BROKEN)
+    elif decided in _HANGS:
+        exchange.hang()
+    else:
+        exchange.cut()

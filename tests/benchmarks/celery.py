@@ -28,6 +28,8 @@ LOCK = REPOSITORY / "requirements-bench.lock"
 HOME = LOCAL / "article-venv"
 ARTICLE = "article"
 """Its database, its vhost and its worker's name."""
+SENDERS = ("high,normal,low",) * 2
+"""As many processes as there are cores, where the article's system has two for each."""
 SHARES = ("--share", "UNREGISTERED=0.01")
 """Without answers to be repeated: these systems wait for different times, which is not what is compared."""
 TOOK = "select extract(epoch from completed_at - sent_at)::float8 from campaign where id = $1 and status = 'completed'"
@@ -65,7 +67,7 @@ def environment() -> Path:
 
 async def measure(python: Path, devices: int, article: int, workers: int) -> dict[str, Any]:
     """Run both on one stack, one after the other."""
-    async with Stack(StackOptions(name="bench", emulator=SHARES)) as stack:
+    async with Stack(StackOptions(name="bench", senders=SENDERS, emulator=SHARES)) as stack:
         async with ledger(stack.database_url) as connection:
             await fill(connection, devices)
             ours = await _carillon(stack, connection, devices)

@@ -1,8 +1,8 @@
 """One project's decisions: bearer, body, quota, script, record, in this order."""
 
-import asyncio
 import json
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from services.fcm_emulator.answers import Answer, Reply
 from services.fcm_emulator.script import Script
 from services.fcm_emulator.sending import Project, Sighting
+from tests.support.eventually import eventually
 
 NOW = 1000.0
 
@@ -21,13 +22,40 @@ def project(*, revoked: set[str] | None = None, **script: Any) -> Project:
         Script.model_validate({"shares": {}, **script}),
         revoked=revoked or set(),
         sightings=deque[Sighting](maxlen=10),
-        closing=asyncio.Event(),
     )
 
 
 def message(to: str = "t", **request: Any) -> bytes:
     """Encode a request."""
     return json.dumps({"message": {"token": to}, **request}).encode()
+
+
+class Kept:
+    """An exchange that keeps how it ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    def accept(self, body: bytes) -> None:
+        """Note a 200."""
+        self.ends.append(f"200 {json.loads(body)['name'].rpartition('/')[0]}")
+
+    def answer(self, reply: Reply) -> None:
+        """Note a reply, and whether it breaks off."""
+        announced = dict(reply.headers).get("content-length", str(len(reply.body)))
+        self.ends.append(f"{reply.status} {'whole' if announced == str(len(reply.body)) else 'broken'}")
+
+    def stream(self, headers: list[tuple[str, str]], chunks: Iterator[bytes]) -> None:
+        """No send is answered so."""
+        raise NotImplementedError
+
+    def hang(self) -> None:
+        """Note a silence."""
+        self.ends.append("hang")
+
+    def cut(self) -> None:
+        """Note a cut."""
+        self.ends.append("cut")
 
 
 def status(answer: bytes | Reply | Answer) -> int:
@@ -114,3 +142,25 @@ def test_a_new_script_is_followed_at_once_and_forgetting_forgets() -> None:
     assert dict(demo.records[""].history(b"t")) == {Answer.ACCEPTED: 1, Answer.BAD_GATEWAY: 1}
     demo.forget()
     assert demo.records == {}
+
+
+@pytest.mark.parametrize("latency", [None, "fixed:1ms"])
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        (None, "200 projects/demo/messages"),
+        ("UNREGISTERED", "404 whole"),
+        ("TRUNCATED", "200 broken"),
+        ("HANG", "hang"),
+        ("HANG_LOST", "hang"),
+        ("CUT", "cut"),
+        ("CUT_LOST", "cut"),
+    ],
+)
+async def test_each_fate_ends_its_exchange_in_its_own_way(fault: str | None, end: str, latency: str | None) -> None:
+    """Recorded at once; told at once, or when the script's latency is over."""
+    demo, exchange = project(shares={fault: 1} if fault else {}, latency=latency), Kept()
+    demo.send("Bearer x", message(), exchange)
+    assert demo.records[""].seen == {b"t": 1}
+    assert exchange.ends == ([] if latency else [end])
+    await eventually(lambda: exchange.ends == [end])

