@@ -84,6 +84,7 @@ class Database:
                 },
             },
         )
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Reader]:
@@ -95,6 +96,15 @@ class Database:
     async def write(self) -> AsyncGenerator[Writer]:
         """A transaction that commits at the end of the block; raises `DatabaseUnavailableError` likewise."""
         async with _translated(), self.engine.begin() as connection:
+            yield Writer(connection)
+
+    @asynccontextmanager
+    async def single(self) -> AsyncGenerator[Writer]:
+        """For one statement, which is a transaction by itself: BEGIN and COMMIT are two ways to PostgreSQL less.
+
+        A second statement in the block would be a second transaction. Raises as `write`.
+        """
+        async with _translated(), self._single.connect() as connection:
             yield Writer(connection)
 
     async def again(self, work: Callable[[Writer], Awaitable[T]]) -> T:

@@ -69,12 +69,12 @@ class Store:
 
     async def release(self, claim: Claim, result: Release) -> int | None:
         """Release the batch; returns the new epoch, None when fenced."""
-        async with self._database.write() as tx:
+        async with self._database.single() as tx:
             return await releasing.release(tx, claim, result, self._times)
 
     async def look_at(self, campaign_ids: Collection[int]) -> dict[int, Seen]:
         """How these campaigns are now."""
-        async with self._database.read() as tx:
+        async with self._database.single() as tx:
             rows = await tx.all(HELD, {"ids": list(campaign_ids)})
         return {row.id: Seen(row.status, row.steered) for row in rows}
 

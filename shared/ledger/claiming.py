@@ -48,25 +48,24 @@ PACE = text("""
 
 BOOK_PACE = text("update campaign_pace set tat = :tat where campaign_id = :campaign_id")
 
-CLAIM = text("""
-    update campaign_batch
-       set state = 'claimed', holder = :holder, since = now(), lease_until = :lease_until,
-           due_at = to_timestamp(:lease_until)
-     where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
-""")
-
 NOW = text("select extract(epoch from clock_timestamp())::float8 as now")
 
-# 500 primary keys: 1 ms. A device that is gone, inactive or suppressed has no row here, and its position is skipped;
-# so has one that has become another user's since a campaign for users was sent. Suppression costs nothing while its
-# lists are empty, else 0.5 ms each: `offset 0` keeps PostgreSQL from hashing a list of any length for 500 devices.
-TARGETS = text("""
+# The claim and what it sends to, in one way to PostgreSQL. 500 primary keys: 1 ms. A device that is gone, inactive or
+# suppressed has no row here, and its position is skipped; so has one that has become another user's since a campaign
+# for users was sent. Suppression costs nothing while its lists are empty, else 0.5 ms each: `offset 0` keeps PostgreSQL
+# from hashing a list of any length for 500 devices.
+CLAIM = text("""
+      with claimed as (
+               update campaign_batch
+                  set state = 'claimed', holder = :holder, since = now(), lease_until = :lease_until,
+                      due_at = to_timestamp(:lease_until)
+                where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
+            returning campaign_id, batch_no)
     select t.n - 1 as position, d.target_kind as kind, d.target as value, d.target_hash as hash, d.platform
-      from campaign_batch_devices b
+      from claimed join campaign_batch_devices b using (campaign_id, batch_no)
      cross join lateral unnest(b.ids) with ordinality as t (id, n)
       join device d on d.id = t.id and d.active
-     where b.campaign_id = :campaign_id and b.batch_no = :batch_no
-       and not ((select exists (select from suppressed_user))
+     where not ((select exists (select from suppressed_user))
                 and exists (select from suppressed_user s where s.user_id = d.user_id offset 0))
        and not ((select exists (select from suppressed_device))
                 and exists (select from suppressed_device s where s.target_hash = d.target_hash offset 0))
@@ -77,7 +76,7 @@ TARGETS = text("""
 class Target(NamedTuple):
     """Where one push goes; `hash` guards deactivation against a token refreshed meanwhile.
 
-    A row of `TARGETS` as it comes: there are thousands a second.
+    A row of `CLAIM` as it comes: there are thousands a second.
     """
 
     position: int
@@ -179,8 +178,8 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
         if isinstance(denied_or_booked, NotYet):
             return denied_or_booked
         booking = denied_or_booked
-    await tx.run(CLAIM, {**key, "holder": holder, "lease_until": booking.start + times.lease})
-    targets = [] if row.expired else await tx.all(TARGETS, key)
+    claimed = {**key, "holder": holder, "lease_until": booking.start + times.lease}
+    targets = await tx.all(CLAIM, claimed)
     return Claim(
         campaign_id=batch.campaign_id,
         batch_no=batch.batch_no,
@@ -206,7 +205,7 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
         probe=booking.probe,
         blocked=booking.blocked,
         probing=booking.probing,
-        targets=tuple(map(Target._make, targets)),
+        targets=() if row.expired else tuple(map(Target._make, targets)),
         steered=row.steered,
         validate_only=row.kind == "dry_run",
     )

@@ -44,7 +44,7 @@ class Release:
 
 
 async def release(tx: Writer, claim: Claim, result: Release, times: Times) -> int | None:
-    """Give the batch back; returns the new epoch, or None when the claim was fenced meanwhile."""
+    """Give the batch back, by one statement; returns the new epoch, or None when the claim was fenced meanwhile."""
     row = await tx.first(
         RELEASE,
         {

@@ -7,8 +7,8 @@ Promises: a started position gets exactly one answer, whatever happens to the co
 was handed to the network is never repeated here; `sent=False` is said only when the body provably stayed here.
 
 Reading order: this file, `feed` (which message starts when), `transfer` (one request), `idle` (handles at rest),
-`wire` (libcurl on the event loop), `fcm` (the gateway), and beside them `firebase` with `firebase_message`, the oracle
-of the tests.
+`wire` (libcurl on the event loop), `corks` (many messages in one segment), `fcm` (the gateway), and beside them
+`firebase` with `firebase_message`, the oracle of the tests.
 """
 
 from collections.abc import Callable, Mapping

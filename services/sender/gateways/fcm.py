@@ -135,8 +135,7 @@ class FcmGateway:
             turns -= 1
             feed = feeds.popleft()
             count = min(feed.due(now), SLICE, room)
-            for _ in range(count):
-                self._start(feed)
+            self._start(feed, count)
             room -= count
             if feed.exhausted:
                 feed.settle()
@@ -168,35 +167,37 @@ class FcmGateway:
         self._turn_is_full = False
         self._pump()
 
-    def _start(self, feed: Feed) -> None:
-        """Put the feed's next message on the wire; a body or route that cannot be used fails the feed only."""
-        if feed.stopped:
-            return
-        position = feed.started
-        transfer = self._idle.take(feed.route.project) or Transfer(self._options.transfer)
-        try:
-            transfer.load(feed, position, feed.messages[position])
-        except Exception as error:  # noqa: BLE001 - the messages are the caller's; its error is raised in send_batch
-            transfer.close()
-            feed.fail(error)
-            return
-        feed.started = position + 1
-        feed.in_flight += 1
-        self._wire.start(transfer)
+    def _start(self, feed: Feed, count: int) -> None:
+        """Put the feed's next messages on the wire; a body or route that cannot be used fails the feed only."""
+        for position in range(feed.started, feed.started + count):
+            transfer = self._idle.take(feed.route.project) or Transfer(self._options.transfer)
+            try:
+                transfer.load(feed, position, feed.messages[position])
+            except Exception as error:  # noqa: BLE001 - the messages are the caller's; its error is raised in send_batch
+                transfer.close()
+                feed.fail(error)
+                return
+            feed.started = position + 1
+            feed.in_flight += 1
+            self._wire.start(transfer)
 
     def _on_done(self, transfer: Transfer, code: int, text: str) -> None:
-        answer = transfer.answer() if code == 0 else transfer.failure(code, text)
-        if answer.error is not None and answer.error.fault is Fault.TIMEOUT:
-            self._timeouts[transfer.connection_id] += 1
-        elif transfer.position % SAMPLED == 0:
-            metrics.FCM_SECONDS.labels(transfer.project).observe(transfer.seconds)
+        if code == 0:
+            answer = transfer.answer()
+            if transfer.position % SAMPLED == 0:
+                metrics.FCM_SECONDS.labels(transfer.project).observe(transfer.seconds)
+        else:
+            answer = transfer.failure(code, text)
+            if answer.error is not None and answer.error.fault is Fault.TIMEOUT:
+                self._timeouts[transfer.connection_id] += 1
         self._deliver(transfer, answer)
 
     def _deliver(self, transfer: Transfer, answer: Answer) -> None:
         feed = transfer.unload()
         self._idle.put(transfer)
         feed.deliver(transfer.position, answer)
-        feed.settle()
+        if not feed.in_flight:
+            feed.settle()
 
     def _on_drained(self) -> None:
         """Answers have freed handles."""

@@ -14,7 +14,10 @@ class IdleTransfers:
 
     def put(self, transfer: Transfer) -> None:
         """Keep it for the next message of its project."""
-        self._by_project.setdefault(transfer.project, []).append(transfer)
+        own = self._by_project.get(transfer.project)
+        if own is None:
+            own = self._by_project[transfer.project] = []
+        own.append(transfer)
 
     def take(self, project: str) -> Transfer | None:
         """One that carried the project's message, else any other; None when all are in flight."""

@@ -217,3 +217,33 @@ async def test_operators_see_whose_connection_it_is(database: Database) -> None:
         row = await tx.first(text("select current_setting('application_name') as name"))
     assert row is not None
     assert row.name == "test"
+
+
+async def test_a_single_statement_is_committed_by_itself(database: Database) -> None:
+    """And the connection it used begins transactions again afterwards, which can be undone."""
+    async with database.single() as tx:
+        assert await tx.run(text("insert into project (id) values ('kept')")) == 1
+
+    async def fail_after_a_statement() -> None:
+        async with database.write() as tx:
+            await tx.run(text("delete from project where id = 'kept'"))
+            raise ZeroDivisionError
+
+    for _ in range(2):  # on each connection of the pool
+        with pytest.raises(ZeroDivisionError):
+            await fail_after_a_statement()
+    async with database.read() as reader:
+        assert await reader.first(text("select id from project where id = 'kept'")) is not None
+
+
+async def test_a_single_statement_whose_connection_is_cut_is_unavailable(database: Database) -> None:
+    """As in a transaction; the next one gets a new connection."""
+
+    async def cut() -> None:
+        async with database.single() as tx:
+            await tx.run(text("select pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(DatabaseUnavailableError):
+        await cut()
+    async with database.single() as tx:
+        assert await tx.first(ONE) is not None

@@ -89,17 +89,12 @@ def _now(tx: Transaction, _: Values) -> list[Any]:
 
 
 @does(claiming.CLAIM)
-def _claim(tx: Transaction, values: Values) -> list[Batch]:
+def _claim(tx: Transaction, values: Values) -> list[Any]:
     batch = _at_epoch(tx, values)
     if batch is None:
         return []
     lease = values["lease_until"]
-    return [tx.batch(batch, state="claimed", holder=values["holder"], since=tx.now, lease_until=lease, due_at=lease)]
-
-
-@does(claiming.TARGETS)
-def _targets(tx: Transaction, values: Values) -> list[Any]:
-    batch = tx.tables.batches[values["campaign_id"], values["batch_no"]]
+    tx.batch(batch, state="claimed", holder=values["holder"], since=tx.now, lease_until=lease, due_at=lease)
     devices = [(position, tx.tables.devices.get(id_)) for position, id_ in enumerate(batch.ids)]
     return [
         claiming.Target(

@@ -182,6 +182,10 @@ class Memory(Database):
         """The same: in one instant nothing changes."""
         return Opened(self)
 
+    def single(self) -> Any:
+        """The same, for one statement."""
+        return Opened(self)
+
     async def check(self) -> str | None:
         """It is always there."""
         return None
