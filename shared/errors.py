@@ -5,7 +5,8 @@ CarillonError
 ├── MalformedMessageError   a message that can never be handled: to the dead letters
 └── UnavailableError        infrastructure trouble: nothing is decided, try again
     ├── BrokerUnavailableError
-    │   └── QueueMissingError
+    │   └── BrokerRefusedError
+    │       └── QueueMissingError
     └── DatabaseUnavailableError
 """
 
@@ -30,7 +31,11 @@ class BrokerUnavailableError(UnavailableError):
     """Raised when a publish was not confirmed or the connection is gone; the message may have arrived."""
 
 
-class QueueMissingError(BrokerUnavailableError):
+class BrokerRefusedError(BrokerUnavailableError):
+    """Raised when the broker answers, and what was asked for is missing or not for this user: waiting helps nobody."""
+
+
+class QueueMissingError(BrokerRefusedError):
     """Raised when the broker answers, and has no queue of that name."""
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -29,6 +29,10 @@ S = TypeVar("S", bound=Settings)
 Loops = Mapping[str, Coroutine[Any, Any, None]]
 Service = Callable[[], AbstractAsyncContextManager[Loops]]
 """Opens everything and yields its side loops; on exit it drains and closes in reverse."""
+
+CANCEL_AGAIN = 1.0
+"""Seconds until a task that still runs is cancelled again: aiormq swallows a cancellation that comes while it closes a
+channel, and a loop that waits for ever afterwards would keep its process."""
 
 EXIT_FAULT = 1
 EXIT_SECOND_SIGNAL = 130
@@ -95,11 +99,18 @@ async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) ->
         # Scraped while it lasts: afterwards nobody is there to ask.
         metrics.DRAIN_SECONDS.set_function(lambda: time.monotonic() - began)
     # The service has drained: what still runs is only waiting for more.
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(waiting, *tasks, return_exceptions=True)
+    await end([waiting, *tasks])
     log.info("service.stopped", clean=clean, drained_in=round(time.monotonic() - began, 3))
     return clean
+
+
+async def end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended, whatever they swallow; how they ended is not asked."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _fault(task: asyncio.Task[Any]) -> BaseException | None:

@@ -53,7 +53,7 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             every=settings.repair_every,
         )
         await repair.whole(settings.start_timeout)
-        await publisher.open(DEAD, COMMANDS, EVENTS)
+        await publisher.open(DEAD, COMMANDS, EVENTS, within=settings.start_timeout)
         consumer = WindowConsumer(
             subscription,
             Merger(Store(database), on_events=events.ring),
@@ -71,7 +71,6 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
         heartbeat = Heartbeat(
             database, "aggregator", in_flight=lambda: consumer.in_flight, done=lambda: consumer.handled
         )
-        await subscription.start()
         yield {
             "consumer": consumer.run(),
             "relay commands": commands.run(),

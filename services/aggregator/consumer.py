@@ -48,7 +48,11 @@ class WindowConsumer:
         return not self._stopping and self._subscription.consuming
 
     async def run(self) -> None:
-        """Take windows for ever."""
+        """Take windows for ever; a broker that is away is waited for.
+
+        Raises `BrokerRefusedError` when it is there and the queue is not.
+        """
+        await self._subscription.start()
         while True:
             window = await self._gather(await self._subscription.deliveries.get())
             self._taken = len(window)

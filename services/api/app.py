@@ -63,7 +63,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
             looking, publisher, exchanges=(COMMANDS, EVENTS), queues=fed_by(COMMANDS), every=settings.repair_every
         )
         await repair.whole(settings.start_timeout)
-        await publisher.open(COMMANDS, EVENTS)
+        await publisher.open(COMMANDS, EVENTS, within=settings.start_timeout)
         keys = Keys(database, digest(settings.operator_key.get_secret_value()))
         commands = Relay(database, publisher, "command")
         events = Relay(database, publisher, "event")

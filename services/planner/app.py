@@ -71,7 +71,7 @@ async def planner(
             every=settings.repair_every,
         )
         await repair.whole(settings.start_timeout)
-        await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS)
+        await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS, within=settings.start_timeout)
         timekeeper = Timekeeper(store, publishing, consume, tick=tick, on_commit=ring)
         heartbeat = Heartbeat(database, "planner", in_flight=lambda: pool.in_flight, done=lambda: pool.handled)
         maintenance = Maintenance(database, retention)

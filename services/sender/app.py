@@ -91,7 +91,7 @@ async def sender(
             every=settings.repair_every,
         )
         await repair.whole(settings.start_timeout)
-        await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
+        await publisher.open(RESULTS, RETRY, BATCHES, DEAD, within=settings.start_timeout)
         heartbeat = Heartbeat(
             database,
             "sender",

@@ -1,21 +1,35 @@
-"""Connecting to RabbitMQ: bounded at start, for ever afterwards."""
+"""Connecting to RabbitMQ: bounded at start, for ever afterwards.
+
+`patiently` is the one way to wait for a broker that is away or silent: for each step of a start, and for consumers.
+"""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import TypeVar
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractRobustConnection
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelLockedResource,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
 from yarl import URL
 
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerRefusedError, BrokerUnavailableError
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 RECONNECT_INTERVAL = 1.0
 """Seconds between attempts after a lost connection: a broker restart takes seconds, a storm of reconnects hurts it."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for one attempt to connect: a broker under load needs a few, one that is silent is called again."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds for each broker call that ends something, at a stop: a broker that is away or silent is not waited for."""
@@ -23,6 +37,12 @@ CLOSE_TIMEOUT = 5.0
 TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError, StopAsyncIteration)
 """What a broken connection raises; aiormq says some of it with RuntimeError, and a broker that goes away in the middle
 of the handshake with StopAsyncIteration."""
+
+REFUSALS = (ChannelAccessRefused, ChannelLockedResource, ChannelNotFoundEntity, ChannelPreconditionFailed)
+"""What a broker that is there answers about an exchange or a queue."""
+
+CHECK = "Check that RabbitMQ runs and that CARILLON_AMQP_URL is right (user, password, vhost)."
+DECLARE = "Run `python -m shared.topology` against this vhost."
 
 
 @contextlib.contextmanager
@@ -47,7 +67,7 @@ async def close(what: AbstractChannel | AbstractConnection) -> None:
             with not_cancelled():
                 await what.close()
     except TROUBLE as error:
-        log.warning("broker.close_lost", what=type(what).__name__, error=f"{type(error).__name__}: {error}")
+        log.warning("broker.close_lost", what=type(what).__name__, error=in_words(error))
 
 
 @contextlib.asynccontextmanager
@@ -65,25 +85,55 @@ async def connect(url: str, *, name: str, timeout: float) -> AbstractRobustConne
 
     Raises `BrokerUnavailableError` with what to check when the broker did not answer in that time.
     """
-    deadline = time.monotonic() + timeout
-    where = _without_password(url)
+    attempt = max(1.0, min(CONNECT_TIMEOUT, timeout))
+    return await patiently(lambda: _connect(url, name, attempt), within=timeout)
+
+
+async def patiently(step: Callable[[], Awaitable[T]], *, within: float, every: float | None = None) -> T:
+    """Take a step that needs the broker; while it is away or silent, again every `every` seconds for `within` seconds.
+
+    Raises `BrokerUnavailableError` as the last try did, and at once the `BrokerRefusedError` of a broker that answers.
+    """
+    pause = RECONNECT_INTERVAL if every is None else every
+    task = asyncio.current_task()
+    deadline = time.monotonic() + within
     while True:
         try:
-            return await aio_pika.connect_robust(
-                url,
-                timeout=max(1.0, min(10.0, deadline - time.monotonic())),
-                reconnect_interval=RECONNECT_INTERVAL,
-                client_properties={"connection_name": name},
-            )
-        except TROUBLE as error:
-            if time.monotonic() + RECONNECT_INTERVAL > deadline:
-                raise BrokerUnavailableError(
-                    f"RabbitMQ did not accept a connection at {where} within {timeout:.0f} s: "
-                    f"{type(error).__name__}: {error}. Check that it runs and that CARILLON_AMQP_URL is right "
-                    f"(user, password, vhost)."
-                ) from error
-            log.warning("broker.waiting", at=where, error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(RECONNECT_INTERVAL)
+            return await step()
+        except BrokerRefusedError:
+            raise
+        except BrokerUnavailableError as error:
+            if time.monotonic() + pause > deadline:
+                raise BrokerUnavailableError(f"{error} Given up after {within:.0f} s.") from error
+            log.warning("broker.waiting", error=str(error))
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # aiormq swallows one that comes while it closes a channel
+        await asyncio.sleep(pause)
+
+
+async def _connect(url: str, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - a socket's too
+    connection = aio_pika.RobustConnection(
+        URL(url), reconnect_interval=RECONNECT_INTERVAL, client_properties={"connection_name": name}
+    )
+    try:
+        # The outer limit covers a connection that is lost as soon as it is made: aio-pika waits for the next one.
+        with not_cancelled():
+            async with asyncio.timeout(timeout + 1):
+                await connection.connect(timeout)
+    except BaseException as error:
+        # Whatever it was: aio-pika's own task would go on connecting, even through the end of the event loop.
+        await close(connection)
+        if isinstance(error, TROUBLE):
+            raise BrokerUnavailableError(
+                f"RabbitMQ did not accept a connection at {_without_password(url)}: {in_words(error)}. {CHECK}"
+            ) from error
+        raise
+    return connection
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, with its name: many of aiormq's say nothing else."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _without_password(url: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from shared.amqp.connection import TROUBLE
+from shared.amqp.connection import TROUBLE, in_words, not_cancelled
 from shared.errors import BrokerUnavailableError, QueueMissingError
 
 TIMEOUT = 10.0
@@ -26,15 +26,16 @@ async def depth(connection: AbstractRobustConnection, queue: str) -> Depth:
         transport = connection.transport
         if transport is None:
             raise BrokerUnavailableError(f"Queue {queue} cannot be asked: the connection is being opened again.")
-        channel = await transport.connection.channel(timeout=TIMEOUT)
-        try:
-            declared = await channel.queue_declare(queue, passive=True, timeout=TIMEOUT)
-        finally:
-            await channel.close()
+        with not_cancelled():
+            channel = await transport.connection.channel(timeout=TIMEOUT)
+            try:
+                declared = await channel.queue_declare(queue, passive=True, timeout=TIMEOUT)
+            finally:
+                await channel.close()
     except ChannelNotFoundEntity as error:
         raise QueueMissingError(f"Queue {queue} is missing: {error}") from error
     except TROUBLE as error:
-        raise BrokerUnavailableError(f"Queue {queue} cannot be asked: {type(error).__name__}: {error}") from error
+        raise BrokerUnavailableError(f"Queue {queue} cannot be asked: {in_words(error)}") from error
     return Depth(int(declared.message_count or 0), int(declared.consumer_count or 0))
 
 

@@ -2,16 +2,25 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
-from shared.amqp.connection import TROUBLE, close, not_cancelled
+from shared.amqp.connection import (
+    CHECK,
+    DECLARE,
+    REFUSALS,
+    TROUBLE,
+    close,
+    in_words,
+    not_cancelled,
+    patiently,
+)
 from shared.contracts.messages import Payload
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerRefusedError, BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER, current_request_id
 
@@ -52,22 +61,35 @@ class Publisher:
         """Start afresh: the way was put back, or the next return says that it was not."""
         self._returned.clear()
 
-    async def open(self, *exchanges: str) -> None:
-        """Look the exchanges up and open their channels; raises `BrokerUnavailableError` if one is missing."""
+    async def open(self, *exchanges: str, within: float = 0.0) -> None:
+        """Look the exchanges up and open their channels, waiting `within` seconds for a broker that is away or silent.
+
+        Raises `BrokerRefusedError` at once if one is missing, `BrokerUnavailableError` if the broker did not come.
+        """
+        await patiently(lambda: self._open_all(exchanges), within=within)
+
+    async def _open_all(self, exchanges: Sequence[str]) -> None:
+        what = f"Exchanges {', '.join(exchanges)} could not be opened"
         try:
             with not_cancelled():
-                look = self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                await look.initialize(timeout=PUBLISH_TIMEOUT)
-                for name in exchanges:
-                    await look.get_exchange(name, ensure=True)
-                await look.close()
-                for name in exchanges:
-                    await self._open(name)
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    await self._look(exchanges)
+                    for name in exchanges:
+                        if name not in self._channels:  # one that was lost meanwhile aio-pika opens again
+                            await self._open(name)
+        except REFUSALS as error:
+            raise BrokerRefusedError(f"{what}: {in_words(error)}. {DECLARE}") from error
         except TROUBLE as error:
-            raise BrokerUnavailableError(
-                f"Exchanges {', '.join(exchanges)} could not be opened: {type(error).__name__}: {error}. "
-                f"Run `python -m shared.topology` against this vhost."
-            ) from error
+            raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error
+
+    async def _look(self, exchanges: Sequence[str]) -> None:
+        look = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        try:
+            await look.initialize(timeout=PUBLISH_TIMEOUT)
+            for name in exchanges:
+                await look.get_exchange(name, ensure=True)
+        finally:
+            await close(look)  # or aio-pika opens it again and looks the exchanges up at every new connection
 
     async def _open(self, exchange: str) -> None:
         channel = self._connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -143,7 +165,7 @@ class Publisher:
         except TROUBLE as error:
             self._note(error, way, used)
             raise BrokerUnavailableError(
-                f"{kind} to {exchange} with key {routing_key} was not confirmed: {type(error).__name__}: {error}"
+                f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
         if self._returned:
             self._returned.pop(way, None)

@@ -6,7 +6,7 @@ the broker delivers again, and handlers are idempotent.
 """
 
 import asyncio
-from typing import Self
+import math
 
 import structlog
 from aio_pika.abc import (
@@ -16,8 +16,18 @@ from aio_pika.abc import (
     AbstractRobustQueue,
 )
 
-from shared.amqp.connection import CLOSE_TIMEOUT, TROUBLE, close, not_cancelled
-from shared.errors import BrokerUnavailableError
+from shared.amqp.connection import (
+    CHECK,
+    CLOSE_TIMEOUT,
+    DECLARE,
+    REFUSALS,
+    TROUBLE,
+    close,
+    in_words,
+    not_cancelled,
+    patiently,
+)
+from shared.errors import BrokerRefusedError, BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
 
@@ -27,7 +37,7 @@ TURNS_OF_A_DELIVERY = 5
 """Turns of the event loop, more than aio-pika's two tasks need between a frame and our callback; fewer, and a delivery
 that a drain has not seen goes back to the broker."""
 OPEN_TIMEOUT = 15.0
-"""Seconds for each broker call that opens a subscription."""
+"""Seconds to open a subscription: a broker that needs longer is silent."""
 
 
 class Delivery:
@@ -88,7 +98,7 @@ class Delivery:
         try:
             await self._message.ack(multiple=multiple)
         except TROUBLE as error:
-            log.warning("delivery.ack_lost", error=f"{type(error).__name__}: {error}")
+            log.warning("delivery.ack_lost", error=in_words(error))
 
 
 class Hand(asyncio.Queue[Delivery]):
@@ -126,6 +136,7 @@ class Subscription:
         self._queue: AbstractRobustQueue | None = None
         self._tag: str | None = None
         self._wanted = False
+        self._opening = asyncio.Lock()
         self._idle_since: int | None = None
         self.deliveries = Hand()
 
@@ -149,11 +160,19 @@ class Subscription:
         starved = waiting and before == self.deliveries.taken
         return self._wanted and self._connection.connected.is_set() and (self._tag is None or consumers == 0 or starved)
 
-    async def start(self) -> Self:
-        """Declare the queue passively and consume; raises `BrokerUnavailableError` if it is not there."""
+    async def start(self) -> None:
+        """Declare the queue passively and consume; a broker that is away or silent is waited for until `stop_taking`.
+
+        Raises `BrokerRefusedError` with what to do if the queue is not there.
+        """
         self._wanted = True
-        await self._open()
-        return self
+        await patiently(self._start, within=math.inf)
+
+    async def _start(self) -> None:
+        async with self._opening:
+            if self._wanted and self._tag is None:  # else stopped meanwhile, or started by somebody else
+                await self._close()
+                await self._open()
 
     async def let_go(self) -> None:
         """Close the channel until `start_again`.
@@ -165,23 +184,32 @@ class Subscription:
             await self._close()
 
     async def start_again(self) -> None:
-        """Consume on a new channel; what was unacked on the old one returns to the queue. Raises as `start`."""
-        await self._close()
-        await self._open()
+        """Consume on a new channel; what was unacked on the old one returns to the queue.
+
+        Raises `BrokerUnavailableError` after one try.
+        """
+        async with self._opening:
+            await self._close()
+            await self._open()
 
     async def _open(self) -> None:
+        what = f"Queue {self._queue_name} cannot be consumed"
         try:
             with not_cancelled():
-                self._channel = self._connection.channel(publisher_confirms=False)
-                await self._channel.initialize(timeout=OPEN_TIMEOUT)
-                await self._channel.set_qos(prefetch_count=self._prefetch)
-                self._queue = await self._channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
-                self._tag = await self._queue.consume(self._take, timeout=OPEN_TIMEOUT)
+                async with asyncio.timeout(OPEN_TIMEOUT):
+                    # Known before it is open: whoever stops or starts again meanwhile closes it.
+                    channel = self._channel = self._connection.channel(publisher_confirms=False)
+                    await channel.initialize(timeout=OPEN_TIMEOUT)
+                    await channel.set_qos(prefetch_count=self._prefetch)
+                    queue = await channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
+                    tag = await queue.consume(self._take, timeout=OPEN_TIMEOUT)
         except TROUBLE as error:
-            raise BrokerUnavailableError(
-                f"Queue {self._queue_name} cannot be consumed: {type(error).__name__}: {error}. "
-                f"Run `python -m shared.topology` against this vhost."
-            ) from error
+            await self._close()  # or aio-pika opens it again
+            if isinstance(error, REFUSALS):
+                raise BrokerRefusedError(f"{what}: {in_words(error)}. {DECLARE}") from error
+            raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error
+        if self._channel is channel:
+            self._queue, self._tag = queue, tag
         if not self._wanted:  # stopped meanwhile
             await self._close()
 
@@ -195,9 +223,7 @@ class Subscription:
                 async with asyncio.timeout(CLOSE_TIMEOUT if self._connection.connected.is_set() else 0):
                     await self._queue.cancel(tag)
             except TROUBLE as error:
-                log.warning(
-                    "subscription.cancel_lost", queue=self._queue_name, error=f"{type(error).__name__}: {error}"
-                )
+                log.warning("subscription.cancel_lost", queue=self._queue_name, error=in_words(error))
             # What came before the broker's answer is still on its way to us through tasks of aio-pika's.
             for _ in range(TURNS_OF_A_DELIVERY):
                 await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp.dead import DeadLetters
 from shared.amqp.subscription import Delivery, Subscription
-from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
+from shared.errors import BrokerRefusedError, BrokerUnavailableError, MalformedMessageError, UnavailableError
 from shared.observability import metrics, traces
 from shared.request_id import caused_by
 
@@ -73,8 +73,13 @@ class WorkerPool:
         return self._handled
 
     async def run(self) -> None:
-        """Consume until cancelled or drained; a worker that dies takes the pool with it."""
+        """Consume until cancelled or drained; a worker that dies takes the pool with it.
+
+        A broker that is away is waited for; raises `BrokerRefusedError` when it is there and the queue is not.
+        """
         await self.subscription.start()
+        if self._stopping.is_set():
+            return
         async with asyncio.TaskGroup() as group:
             for number in range(self._workers):
                 task = group.create_task(self._work(), name=f"{self._queue}-{number}")
@@ -164,7 +169,7 @@ class WorkerPool:
         """Subscribe again; while the broker or the queue is away this process is not ready, and goes on trying."""
         try:
             await self.subscription.start()
-        except BrokerUnavailableError as error:
+        except BrokerRefusedError as error:
             log.warning("consumer.waiting", queue=self._queue, error=str(error))
             await self.subscription.close()
             return False

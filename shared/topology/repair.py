@@ -23,7 +23,7 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
-from shared.amqp.connection import TROUBLE, not_cancelled
+from shared.amqp.connection import CHECK, TROUBLE, in_words, not_cancelled, patiently
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError
@@ -91,20 +91,12 @@ class Repair:
 
         A vhost that holds nothing of ours may be the wrong one, and is left to the bootstrap.
         """
-        deadline = _now() + within
-        while True:
-            trouble = None
-            try:
-                await self.round()
-            except BrokerUnavailableError as error:
-                trouble = str(error)
-            trouble = trouble or self._told()
-            if trouble is None:
-                return
-            if _now() + BREATH > deadline:
-                raise BrokerUnavailableError(trouble)
-            log.warning("topology.waiting", missing=self._missing, error=trouble)
-            await asyncio.sleep(BREATH)
+        await patiently(self._be_whole, within=within, every=BREATH)
+
+    async def _be_whole(self) -> None:
+        await self.round()
+        if (lacking := self._told()) is not None:
+            raise BrokerUnavailableError(lacking)
 
     async def check(self) -> str | None:
         """For readiness: what is missing and what to do, or None."""
@@ -121,9 +113,7 @@ class Repair:
             log.warning("topology.may_not_put_back", error=str(error))
         except TROUBLE as error:
             self._bell.set()
-            raise BrokerUnavailableError(
-                f"The topology cannot be looked after: {type(error).__name__}: {error}"
-            ) from error
+            raise BrokerUnavailableError(f"The topology cannot be looked after: {in_words(error)}. {CHECK}") from error
 
     async def _round(self) -> None:
         exchanges, queues = await self._look()
@@ -226,9 +216,5 @@ class Repair:
     async def _open(self) -> AbstractChannel:
         transport = self._connection.transport
         if transport is None:
-            raise BrokerUnavailableError("The topology cannot be looked at: the connection is being opened again.")
+            raise BrokerUnavailableError(f"The topology cannot be looked at: RabbitMQ's connection is lost. {CHECK}")
         return await transport.connection.channel()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,10 +14,10 @@ import pytest
 from deploy.local.guardian import Guardian
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import ManagedProcess
-from deploy.local.stack import Stack
+from deploy.local.stack import STOP_WITHIN, Stack
 from tests.flow.system import System
 from tests.support.eventually import eventually
-from tests.support.forwarder import forwarded
+from tests.support.forwarder import Forwarder, FrameForwarder, forwarded
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -111,6 +112,77 @@ async def test_a_service_that_still_waits_ends_when_it_is_asked_to(stack: Stack,
     for process in processes:
         assert await asyncio.to_thread(process.wait, 3.0), process.explain("went on waiting")
         assert process.exit_code == 0, process.explain(f"ended with code {process.exit_code}")
+
+
+MOMENTS = [
+    ("services.api", 20),
+    ("services.planner", 30),
+    ("services.sender", 3),
+    ("services.sender", 25),
+    ("services.sender", 50),
+    ("services.aggregator", 35),
+]
+"""Services, and the frame of RabbitMQ's before which it goes away: at a handshake, at publishing channels, at a
+subscription. `integration/test_starting.py` goes through all frames."""
+
+
+async def test_a_broker_that_goes_away_in_the_middle_of_a_start_is_waited_for(system: System, launch: Launch) -> None:
+    """A connection that was made once is no promise: every later step waits as the first one does."""
+    services: dict[str, ManagedProcess] = {}
+    async with AsyncExitStack() as stack:
+        ways = [await stack.enter_async_context(leads_astray(system, at, Forwarder.go_away)) for _, at in MOMENTS]
+        for (module, _), way in zip(MOMENTS, ways, strict=True):
+            port = free_port()
+            environment = {"CARILLON_AMQP_URL": through(system, way), "CARILLON_HTTP_PORT": str(port)}
+            services[f"http://{LOOPBACK}:{port}/health/ready"] = launch(module, environment)
+        for way, process in zip(ways, services.values(), strict=True):
+            await eventually(lambda way=way: way.refused > 1, within=40)  # type: ignore[misc]
+            assert process.running, process.explain("did not wait")
+        for way in ways:
+            way.come_back()
+        for url, process in services.items():
+            await eventually(lambda url=url: is_ready(system, url), within=30)  # type: ignore[misc]
+            assert process.running, process.explain("did not wait")
+            assert "broker.waiting" in said(process)
+            process.terminate()
+        for process in services.values():
+            assert await asyncio.to_thread(process.wait, 20.0), process.explain("did not stop")
+            assert process.exit_code == 0, process.explain(f"ended with code {process.exit_code}")
+
+
+async def test_a_service_whose_broker_falls_silent_while_it_starts_ends_when_it_is_asked_to(
+    system: System, launch: Launch
+) -> None:
+    """Whatever it waits for, it ends with 0 before anybody would kill it."""
+    async with AsyncExitStack() as stack:
+        ways = [await stack.enter_async_context(leads_astray(system, at, Forwarder.hold)) for _, at in MOMENTS]
+        processes = [
+            launch(module, {"CARILLON_AMQP_URL": through(system, way), "CARILLON_HTTP_PORT": "0"})
+            for (module, _), way in zip(MOMENTS, ways, strict=True)
+        ]
+        for (_, at), way, process in zip(MOMENTS, ways, processes, strict=True):
+            await eventually(lambda way=way, at=at: way.frames >= at, within=40)  # type: ignore[misc]
+            process.send(signal.SIGTERM)
+        for process in processes:
+            assert await asyncio.to_thread(process.wait, STOP_WITHIN), process.explain("did not stop")
+            assert process.exit_code == 0, process.explain(f"ended with code {process.exit_code}")
+
+
+@asynccontextmanager
+async def leads_astray(system: System, at: int, then: Callable[[Forwarder], None]) -> AsyncIterator[FrameForwarder]:
+    """A way to the broker on which something happens before it has answered so many frames."""
+    way = FrameForwarder(free_port(), to=urlsplit(system.stack.amqp_url).port or 0, at=at, then=then)
+    await way.open()
+    try:
+        yield way
+    finally:
+        await way.close()
+
+
+def through(system: System, way: Forwarder) -> str:
+    """The broker's URL by that way."""
+    url = system.stack.amqp_url
+    return url.replace(f":{urlsplit(url).port}", f":{way.port}")
 
 
 def said(process: ManagedProcess) -> str:

@@ -1,15 +1,18 @@
 """A port that leads to another one: a server that comes late, loses its connections or falls silent, seen from outside.
 
-`forwarded` is open as long as its block runs. A `Forwarder` can also cut what it carries, or hold it half-open.
+`forwarded` is open as long as its block runs. A `Forwarder` can also cut what it carries, or hold it half-open; a
+`FrameForwarder` does something at one given frame of RabbitMQ's, so that trouble comes at any moment of a conversation.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from deploy.local.ports import LOOPBACK
 
 _PIECE = 65536
+_FRAME_HEAD = 7
+"""Bytes: type, channel, size; the size's bytes and an end mark follow."""
 
 
 class Forwarder:
@@ -23,6 +26,14 @@ class Forwarder:
         self._ends: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._there = True
+        self.refused = 0
+        """Connections that were reset as soon as they were made."""
+
+    @property
+    def callers(self) -> int:
+        """Ends of connections that are open now."""
+        return len(self._ends)
 
     async def open(self) -> None:
         """Listen."""
@@ -32,6 +43,15 @@ class Forwarder:
         """Reset every connection, as a firewall does; new ones are carried."""
         for end in self._ends:
             end.transport.abort()
+
+    def go_away(self) -> None:
+        """Reset every connection, and any new one until `come_back`, as a server does that was killed."""
+        self._there = False
+        self.cut()
+
+    def come_back(self) -> None:
+        """Carry new connections again."""
+        self._there = True
 
     def hold(self) -> None:
         """Carry nothing any more and close nothing: to both sides the other has just fallen silent."""
@@ -46,6 +66,7 @@ class Forwarder:
         """End everything."""
         if self._server is not None:
             self._server.close()
+        self.let_go()
         for carrier in self._carriers:
             carrier.cancel()
         await asyncio.gather(*self._carriers, return_exceptions=True)
@@ -53,6 +74,10 @@ class Forwarder:
             await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._there:
+            self.refused += 1
+            writer.transport.abort()
+            return
         self._ends.add(writer)
         await self._flowing.wait()
         if writer.transport.is_closing():
@@ -65,15 +90,18 @@ class Forwarder:
             writer.transport.abort()
             return
         self._ends.add(back)
-        for source, sink in ((reader, back), (there, writer)):
-            carrier = asyncio.create_task(self._carry(source, sink))
+        for pieces, sink in ((_pieces(reader), back), (self._answers(there), writer)):
+            carrier = asyncio.create_task(self._carry(pieces, sink))
             self._carriers.add(carrier)
             carrier.add_done_callback(self._carriers.discard)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _answers(self, there: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+        return _pieces(there)
+
+    async def _carry(self, pieces: AsyncGenerator[bytes], writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             try:
-                while piece := await reader.read(_PIECE):
+                async for piece in pieces:
                     await self._flowing.wait()
                     writer.write(piece)
                     await writer.drain()
@@ -81,6 +109,31 @@ class Forwarder:
                 self._ends.discard(writer)
                 writer.close()
                 await writer.wait_closed()
+
+
+class FrameForwarder(Forwarder):
+    """Counts the frames that RabbitMQ answers, over all connections; before number `at` is carried, calls `then`."""
+
+    def __init__(self, port: int, *, to: int, at: int, then: Callable[[Forwarder], None]) -> None:
+        super().__init__(port, to=to)
+        self.frames = 0
+        self._at = at
+        self._then = then
+
+    async def _answers(self, there: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await there.readexactly(_FRAME_HEAD)
+                rest = await there.readexactly(int.from_bytes(head[3:]) + 1)
+                self.frames += 1
+                if self.frames == self._at:
+                    self._then(self)
+                yield head + rest
+
+
+async def _pieces(reader: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    while piece := await reader.read(_PIECE):
+        yield piece
 
 
 @contextlib.asynccontextmanager

@@ -186,7 +186,6 @@ async def aggregator(world: Surroundings, boundary: Boundary, running: Running) 
     consumer = WindowConsumer(
         subscription, Merger(store, on_events=events.ring), DeadLetters(publisher), size=8, age=0.2
     )
-    await subscription.start()
     yield {"consumer": consumer.run(), "relay commands": commands.run(), "relay events": events.run()}
     await consumer.stop(DRAIN)
     await commands.flush(DRAIN)

@@ -1,6 +1,7 @@
 """Start, run, stop, in order."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -104,6 +105,23 @@ async def test_loops_that_die_together_are_told_in_the_services_own_order() -> N
     with structlog.testing.capture_logs() as logs:
         await lifecycle._serve(lambda: recorder.service(**loops), asyncio.Event(), asyncio.Event())
     assert [line["loop"] for line in logs if line["event"] == "loop.died"] == names
+
+
+async def test_a_loop_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aiormq does so while it closes a channel; the process would never end."""
+    monkeypatch.setattr(lifecycle, "CANCEL_AGAIN", 0.01)
+    recorder, stop = Recorder(), asyncio.Event()
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await recorder.work()
+        await recorder.work()
+
+    serving = asyncio.create_task(lifecycle._serve(lambda: recorder.service(deaf=deaf()), stop, asyncio.Event()))
+    await recorder.started.wait()
+    stop.set()
+    assert await serving
+    assert recorder.seen == ["opened", "drained", "work cancelled", "work cancelled"]
 
 
 async def test_a_service_that_cannot_open_runs_no_loop() -> None:

@@ -4,18 +4,37 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aio_pika.abc import AbstractRobustConnection
+from yarl import URL
 
-from shared.amqp.connection import connect
+from deploy.local.ports import free_port
+from shared.amqp.connection import connect, connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.topology import EXCHANGES
 from tests.integration.shared.amqp.outside import Outside
+from tests.support.forwarder import Forwarder
 
 
 @pytest.fixture
 async def connection(amqp_url: str) -> AsyncIterator[AbstractRobustConnection]:
     """Connect as a service does."""
     async with await connect(amqp_url, name="test", timeout=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def way(amqp_url: str) -> AsyncIterator[Forwarder]:
+    """Put a port of ours before the broker's."""
+    forwarder = Forwarder(free_port(), to=URL(amqp_url).port or 5672)
+    await forwarder.open()
+    yield forwarder
+    await forwarder.close()
+
+
+@pytest.fixture
+async def remote(amqp_url: str, way: Forwarder) -> AsyncIterator[AbstractRobustConnection]:
+    """Connect by way of that port."""
+    async with connected(str(URL(amqp_url).with_port(way.port)), name="remote", timeout=10) as opened:
         yield opened
 
 

@@ -1,6 +1,6 @@
 """Connecting: bounded at the start, with a sentence that helps."""
 
-from typing import Any
+import asyncio
 
 import aio_pika
 import pytest
@@ -10,6 +10,8 @@ from deploy.local.ports import free_port
 from shared.amqp import connection as connecting
 from shared.amqp.connection import connect
 from shared.errors import BrokerUnavailableError
+from tests.support.eventually import eventually
+from tests.support.forwarder import Forwarder
 
 
 async def test_a_broker_that_is_not_there_is_given_up_with_what_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,16 +43,39 @@ async def test_a_broker_that_hangs_up_as_it_is_called_is_waited_for(
 ) -> None:
     """One that is just going down: aiormq says it with `StopAsyncIteration` when it comes before the first read."""
     monkeypatch.setattr(connecting, "RECONNECT_INTERVAL", 0.01)
-    really, calls = aio_pika.connect_robust, 0
+    really, calls = aio_pika.RobustConnection.connect, 0
 
-    async def hung_up_twice(url: str, **more: Any) -> aio_pika.abc.AbstractRobustConnection:
+    async def hung_up_twice(connection: aio_pika.RobustConnection, timeout: float) -> None:  # noqa: ASYNC109 - aio-pika's
         nonlocal calls
         calls += 1
         if calls <= 2:
             raise StopAsyncIteration
-        connection: aio_pika.abc.AbstractRobustConnection = await really(url, **more)
-        return connection
+        await really(connection, timeout)
 
-    monkeypatch.setattr(aio_pika, "connect_robust", hung_up_twice)
+    monkeypatch.setattr(aio_pika.RobustConnection, "connect", hung_up_twice)
     async with await connect(amqp_url, name="test", timeout=5):
         assert calls == 3
+
+
+async def test_a_broker_that_is_silent_is_given_up_too(
+    amqp_url: str, way: Forwarder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts the connection and says nothing."""
+    monkeypatch.setattr(connecting, "RECONNECT_INTERVAL", 0.05)
+    way.hold()
+    with pytest.raises(BrokerUnavailableError, match="CARILLON_AMQP_URL is right"):
+        await connect(str(URL(amqp_url).with_port(way.port)), name="test", timeout=0.3)
+
+
+async def test_who_is_asked_to_end_while_the_broker_is_silent_leaves_nothing_that_goes_on_connecting(
+    amqp_url: str, way: Forwarder
+) -> None:
+    """A task of aio-pika's that swallows its cancellation would keep the process alive for ever."""
+    before = asyncio.all_tasks()
+    way.hold()
+    connecting_now = asyncio.create_task(connect(str(URL(amqp_url).with_port(way.port)), name="test", timeout=60))
+    await eventually(lambda: way.callers)
+    connecting_now.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting_now
+    await eventually(lambda: not [task for task in asyncio.all_tasks() - before if "Connection" in repr(task)])

@@ -12,6 +12,8 @@ from shared.contracts.messages import BatchReady, CampaignEvent, PlanCampaign
 from shared.errors import BrokerUnavailableError
 from shared.topology import BATCHES, COMMANDS, EVENTS, RETRY
 from tests.integration.shared.amqp.outside import Outside
+from tests.support.eventually import eventually
+from tests.support.forwarder import Forwarder
 
 if TYPE_CHECKING:
     from pamqp.common import FieldTable
@@ -88,6 +90,24 @@ async def test_a_missing_exchange_is_said_when_opening(connection: AbstractRobus
     opening = Publisher(connection)
     with pytest.raises(BrokerUnavailableError, match=r"push\.nothing could not be opened.*shared\.topology"):
         await opening.open("push.nothing")
+    await opening.close()
+
+
+async def test_a_broker_that_goes_away_before_the_exchanges_are_opened_is_waited_for(
+    remote: AbstractRobustConnection, way: Forwarder, outside: Outside
+) -> None:
+    """As one that is away when a service connects."""
+    way.go_away()
+    opening = Publisher(remote)
+    with pytest.raises(BrokerUnavailableError, match=r"push\.batches could not be opened.*CARILLON_AMQP_URL is right"):
+        await opening.open(BATCHES)
+    waiting = asyncio.create_task(opening.open(BATCHES, within=30))
+    await eventually(lambda: way.refused > 1)
+    assert not waiting.done()
+    way.come_back()
+    await waiting
+    await opening.publish(BATCH, BATCHES, "new.high")
+    assert await outside.ready("sender.high") == 1
     await opening.close()
 
 

@@ -23,6 +23,7 @@ from shared.topology.management import Management
 from shared.topology.repair import Repair
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
+from tests.support.forwarder import Forwarder
 
 BATCH = BatchReady(campaign_id=7, batch_no=1, epoch=0, size=2, lane="high", project="default")
 SOON = 0.2
@@ -288,6 +289,21 @@ async def test_a_vhost_with_nothing_of_ours_is_left_alone(empty_amqp_url: str) -
         async with await aio_pika.connect(empty_amqp_url) as other, other.channel() as channel:
             with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
                 await channel.get_exchange(BATCHES, ensure=True)
+
+
+async def test_a_broker_that_goes_away_while_a_service_looks_is_waited_for(
+    remote: AbstractRobustConnection, way: Forwarder
+) -> None:
+    """And given up, when its time is over, with what to check."""
+    repair = Repair(remote, Publisher(remote), exchanges=EXCHANGES, queues=QUEUES, every=NEVER)
+    way.go_away()
+    with pytest.raises(BrokerUnavailableError, match=r"cannot be looked.*CARILLON_AMQP_URL is right.*Given up after"):
+        await repair.whole(0)
+    looking = asyncio.create_task(repair.whole(30))
+    await eventually(lambda: way.refused > 1)
+    assert not looking.done()
+    way.come_back()
+    await looking
 
 
 async def test_who_uses_a_part_looks_after_that_part_only(

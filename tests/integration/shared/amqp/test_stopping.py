@@ -1,14 +1,12 @@
 """A service that is asked to end while the broker is away ends: nothing waits for the broker to come back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Literal
 
 import pytest
 from yarl import URL
 
-from deploy.local.ports import free_port
 from shared.amqp import connection as connections
 from shared.amqp import subscription
 from shared.amqp.connection import connected
@@ -19,15 +17,6 @@ from shared.amqp.workers import WorkerPool
 from shared.topology import BATCHES, DEAD
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder
-
-
-@pytest.fixture
-async def way(amqp_url: str) -> AsyncIterator[Forwarder]:
-    """Put a port of ours before the broker's."""
-    forwarder = Forwarder(free_port(), to=URL(amqp_url).port or 5672)
-    await forwarder.open()
-    yield forwarder
-    await forwarder.close()
 
 
 @pytest.mark.parametrize("trouble", ["gone", "silent"])

@@ -11,13 +11,14 @@ from aio_pika.abc import AbstractRobustConnection
 from shared.amqp import workers
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
+from shared.amqp.subscription import Delivery, Subscription
 from shared.amqp.workers import WorkerPool
 from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, MalformedMessageError
 from shared.topology import BATCHES
 from shared.topology.declare import declare
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
+from tests.support.forwarder import Forwarder
 
 QUEUE = "sender.high"
 Handler = Callable[[Delivery], Awaitable[None]]
@@ -295,6 +296,54 @@ async def test_a_missing_queue_is_said_with_the_command_that_declares_it(
     with pytest.raises(BrokerUnavailableError, match=r"sender\.nowhere cannot be consumed.*shared\.topology"):
         await pool.run()
     assert not pool.consuming
+
+
+async def test_a_broker_that_goes_away_before_the_first_subscription_is_waited_for(
+    remote: AbstractRobustConnection, way: Forwarder, dead: DeadLetters, send: Send
+) -> None:
+    """For ever: the pool is not ready meanwhile, and the process lives."""
+    done: list[bytes] = []
+
+    async def work(delivery: Delivery) -> None:
+        done.append(delivery.body)
+
+    way.go_away()
+    pool = WorkerPool(remote, QUEUE, work, dead, workers=1, prefetch=1)
+    running = asyncio.create_task(pool.run())
+    await eventually(lambda: way.refused > 1)
+    assert not pool.consuming
+    assert not running.done()
+    way.come_back()
+    await send("one")
+    await eventually(lambda: done == [b"one"] and pool.consuming, within=15)
+    assert await pool.stop(5)
+    await running
+
+
+async def test_a_pool_that_still_waits_for_the_broker_ends_when_it_is_asked_to(
+    remote: AbstractRobustConnection, way: Forwarder, dead: DeadLetters
+) -> None:
+    """It has nothing to drain."""
+
+    async def work(_: Delivery) -> None:
+        raise AssertionError
+
+    way.go_away()
+    pool = WorkerPool(remote, QUEUE, work, dead, workers=1, prefetch=1)
+    running = asyncio.create_task(pool.run())
+    await eventually(lambda: way.refused > 0)
+    assert await pool.stop(5)
+    await running
+    assert not pool.consuming
+
+
+async def test_who_starts_twice_consumes_once(connection: AbstractRobustConnection, outside: Outside) -> None:
+    """A pool that waits for the broker, and the look that finds it there first."""
+    subscription = Subscription(connection, QUEUE, prefetch=1)
+    await asyncio.gather(subscription.start(), subscription.start_again(), subscription.start())
+    queue = await outside.channel.declare_queue(QUEUE, passive=True)
+    assert queue.declaration_result.consumer_count == 1
+    await subscription.close()
 
 
 async def test_a_consumer_whose_connection_was_cut_consumes_again(
