@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -72,8 +72,16 @@ async def _run(service: Service) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    @asynccontextmanager
+    async def for_long() -> AsyncGenerator[Loops]:
+        async with service() as loops:
+            # What is there at the start stays: a full collection that walked it would stop the process for 80 ms.
+            gc.collect()
+            gc.freeze()
+            yield loops
+
     try:
-        return await _serve(service, stop, ready)
+        return await _serve(for_long, stop, ready)
     except asyncio.CancelledError:
         if stop.is_set():
             return True
@@ -82,9 +90,6 @@ async def _run(service: Service) -> bool:
 
 async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) -> bool:
     async with service() as loops:
-        # What is there at the start stays: a full collection that walked it would stop the process for 80 ms.
-        gc.collect()
-        gc.freeze()
         ready.set()
         tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         log.info("service.ready", loops=sorted(loops))
