@@ -72,6 +72,7 @@ async def _run(service: Service) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+
     @asynccontextmanager
     async def for_long() -> AsyncGenerator[Loops]:
         async with service() as loops:

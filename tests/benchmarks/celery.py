@@ -14,12 +14,14 @@ from typing import Annotated, Any
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import typer
 
+from deploy.local.campaign_run import CAMPAIGN
+from deploy.local.client import OperatorClient
 from deploy.local.folders import LOCAL, REPOSITORY
 from deploy.local.guardian import Guardian
 from deploy.local.options import StackOptions
 from deploy.local.process import ManagedProcess
 from deploy.local.stack import Stack
-from tests.benchmarks.ground import fill, ledger, send
+from tests.benchmarks.ground import fill, ledger
 from tests.benchmarks.report import conclude, cpu
 from tests.support.eventually import eventually
 
@@ -66,7 +68,7 @@ def environment() -> Path:
 
 
 async def measure(python: Path, devices: int, article: int, workers: int) -> dict[str, Any]:
-    """Run both on one stack, one after the other."""
+    """Run both on one stack, one after the other; each campaign is sent as its operator sends it."""
     async with Stack(StackOptions(name="bench", senders=SENDERS, emulator=SHARES)) as stack:
         async with ledger(stack.database_url) as connection:
             await fill(connection, devices)
@@ -80,8 +82,10 @@ async def measure(python: Path, devices: int, article: int, workers: int) -> dic
 
 
 async def _carillon(stack: Stack, connection: asyncpg.Connection, devices: int) -> dict[str, Any]:
-    before = stack.cpu_seconds()
-    campaign = await send(connection, stack.database_url)
+    async with OperatorClient(stack.api_url, stack.operator_key) as client:
+        campaign = (await client.create_campaign(CAMPAIGN))["id"]
+        before = stack.cpu_seconds()
+        await client.send_campaign(campaign)
     seconds = await eventually(lambda: connection.fetchval(TOOK, campaign), within=300)
     return {
         "devices": devices,

@@ -6,32 +6,32 @@ the system has no corks (Linux has), every message goes by itself.
 """
 
 import socket
-from collections.abc import Collection, Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 
 CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 
 @contextmanager
-def corked(fds: Collection[int]) -> Generator[None]:
+def corked(fds: Iterable[int]) -> Generator[None]:
     """Keep what is written to these connections until the end of the block.
 
     What is no TCP connection, or none any more, is left as it is: libcurl closes sockets without a word.
     """
-    _set(fds, on=True)
+    held: list[socket.socket] = []
     try:
+        for fd in fds:
+            with suppress(OSError):
+                held.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=fd))
+                _set(held[-1], on=True)
         yield
     finally:
-        _set(fds, on=False)
+        for connection in held:
+            with suppress(OSError):
+                _set(connection, on=False)
+            connection.detach()  # it stays libcurl's
 
 
-def _set(fds: Collection[int], *, on: bool) -> None:
-    if CORK is None:
-        return
-    for fd in fds:
-        with suppress(OSError):
-            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=fd)
-            try:
-                connection.setsockopt(socket.IPPROTO_TCP, CORK, on)
-            finally:
-                connection.detach()  # it stays libcurl's
+def _set(connection: socket.socket, *, on: bool) -> None:
+    if CORK is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, CORK, on)

@@ -11,6 +11,8 @@ from typing import Any
 import pycurl
 import pytest
 
+from services.fcm_emulator import answers, sending
+from services.fcm_emulator.answers import HTML, Reply
 from services.fcm_emulator.answers import Answer as Played
 from services.fcm_emulator.app import Emulator
 from services.fcm_emulator.identity import Certificate
@@ -141,6 +143,26 @@ async def test_each_error_comes_back_with_its_body_and_retry_after(make_stage: M
         (played,) = stage.seen(position)
         assert verdict.code == codes.get(played, played.value)
         assert verdict.retry_after == (7 if played is Played.UNAVAILABLE else None)
+
+
+async def test_a_long_answer_is_whole_and_one_of_fcms_length_comes_at_once(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever libcurl is told of windows and speeds, answers of some kilobytes must not wait for it."""
+    made = answers.replies
+    for length, times in ((4_000, 40), (100_000, 1)):
+        page = Reply(502, HTML, b"x" * length)
+
+        def longer(*args: Any, page: Reply = page, **more: Any) -> dict[Played, Reply]:
+            return {**made(*args, **more), Played.BAD_GATEWAY: page}
+
+        monkeypatch.setattr(sending, "replies", longer)
+        stage = await make_stage(script(BAD_GATEWAY=1.0))
+        began = time.monotonic()
+        for _ in range(times):
+            await stage.send(3)
+        assert time.monotonic() - began < 2.0
+        assert {len(answer.body) for answer in stage.answers.values()} == {length}
 
 
 async def test_a_connection_that_fcm_closed_while_idle_carries_nothing_more(make_stage: MakeStage) -> None:
