@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from multiprocessing.pool import Pool
 from typing import Any
 from unittest.mock import patch
@@ -28,16 +29,26 @@ CLIMATE = Climate(slow=0.05, fail=0.02, stall=0.03, twice=0.1, late=0.1, flaky=0
 Mutation = Callable[[], AbstractContextManager[object]]
 
 
-def instead(statement: TextClause, does: Callable[[Callable[..., Any], Transaction, Values], Any]) -> Mutation:
-    """A statement of the ledger that does something else."""
-    real = STATEMENTS[statement.text]
-    return lambda: patch.dict(STATEMENTS, {statement.text: lambda tx, values: does(real, tx, values)})
+def instead(*changes: tuple[TextClause, Callable[[Callable[..., Any], Transaction, Values], Any]]) -> Mutation:
+    """Statements of the ledger that do something else."""
+    changed = {statement.text: partial(does, STATEMENTS[statement.text]) for statement, does in changes}
+    return lambda: patch.dict(STATEMENTS, changed)
 
 
 def any_epoch(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
     """Find a batch whatever epoch the message names."""
     batch = tx.tables.batches.get((values["campaign_id"], values["batch_no"]))
     return real(tx, {**values, "epoch": values["epoch"] if batch is None else batch.epoch})
+
+
+def claim_nothing(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Tell the targets of a batch at another epoch, which stays as it is."""
+    key = (values["campaign_id"], values["batch_no"])
+    batch = tx.tables.batches[key]
+    targets = real(tx, {**values, "epoch": batch.epoch})
+    if batch.epoch != values["epoch"]:
+        tx.tables.batches[key] = batch
+    return targets
 
 
 def any_holder(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
@@ -95,11 +106,14 @@ async def sweep_nothing(_self: PlannerStore, **_options: Any) -> Swept:
 
 
 MUTATIONS: dict[str, tuple[Mutation, str]] = {
-    "a claim that ignores the epoch": (instead(claiming.FIND, any_epoch), "times; its batch"),
-    "a release that ignores its fence": (instead(releasing.RELEASE, any_holder), "repeated"),
-    "a release that forgets its doubt": (instead(releasing.RELEASE, without_doubt), "contradicts FCM's record"),
-    "a completion that is told twice": (instead(completion.COMPLETE, complete_again), "final event"),
-    "a lost lease that keeps its epoch": (instead(sweeping.BACK, epoch_stands), ""),
+    "a claim that ignores the epoch": (
+        instead((claiming.FIND, any_epoch), (claiming.CLAIM, claim_nothing)),
+        "times; its batch",
+    ),
+    "a release that ignores its fence": (instead((releasing.RELEASE, any_holder)), "repeated"),
+    "a release that forgets its doubt": (instead((releasing.RELEASE, without_doubt)), "contradicts FCM's record"),
+    "a completion that is told twice": (instead((completion.COMPLETE, complete_again)), "final event"),
+    "a lost lease that keeps its epoch": (instead((sweeping.BACK, epoch_stands)), ""),
     "a merge that is no join": (lambda: patch.object(letters, "join", last_result_wins), "a result of epoch"),
     "a sender that sends again what is reported": (
         lambda: patch.object(letters, "open_positions", open_in_the_outcomes_only),

@@ -14,12 +14,13 @@ LOOK = 0.2
 
 
 def main(devices: int) -> None:
-    """Fill, send, wait for the end."""
+    """Empty the tables, fill, send, wait for the end."""
     django.setup()
     from tests.benchmarks.article.models import Campaign, DeviceToken  # noqa: PLC0415 - only after the set-up
     from tests.benchmarks.article.tasks import execute_campaign  # noqa: PLC0415 - the same
 
     call_command("migrate", run_syncdb=True, verbosity=0)
+    call_command("flush", interactive=False, verbosity=0)
     DeviceToken.objects.bulk_create(
         (
             DeviceToken(user_id=number // 3, token=f"article-{number:0120}", platform="android")
