@@ -38,8 +38,8 @@ TOOK = "select extract(epoch from completed_at - sent_at)::float8 from campaign 
 
 
 def main(
-    devices: Annotated[int, typer.Option(min=1_000, help="Devices for Carillon, each time.")] = 200_000,
-    article: Annotated[int, typer.Option(min=500, help="Devices for the article's system, each time.")] = 10_000,
+    devices: Annotated[int, typer.Option(min=1_000, help="Devices for Carillon, each time.")] = 300_000,
+    article: Annotated[int, typer.Option(min=500, help="Devices for the article's system, each time.")] = 15_000,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="Turns that the two take.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Its worker processes.")] = 4,
     *,
