@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import aio_pika
+from aiormq.abc import DeliveredMessage
 
 from shared.contracts.messages import BatchReady, BatchResult, PlanCampaign
 from shared.ledger.releasing import from_report
@@ -65,14 +66,17 @@ def duplicated(salt: int) -> Act:
 
 @asynccontextmanager
 async def broken(stage: Stage) -> AsyncGenerator[str]:
-    """Publish what no service can handle, on the way to each queue."""
-    wrong = malformed()
+    """Publish what no service can handle, on the way to each queue; what no queue takes now comes back to us."""
+    taken = 0
     async with stage.channel() as channel:
-        for exchange, key, kind, body, queue in wrong:
+        for exchange, key, kind, body, queue in malformed():
             target = await channel.get_exchange(exchange)
-            stage.injected.append((time.time(), queue, body))
-            await target.publish(aio_pika.Message(body, type=kind), key)
-    yield f"{len(wrong)} messages"
+            put = (time.time(), queue, body)
+            answer = await target.publish(aio_pika.Message(body, type=kind), key)
+            if not isinstance(answer, DeliveredMessage):
+                stage.injected.append(put)
+                taken += 1
+    yield f"{taken} messages"
 
 
 def _duplicated(rng: Random) -> Aimed:
