@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 
 CORK: int | None = getattr(socket, "TCP_CORK", None)
+"""Linux has it; elsewhere nothing is done."""
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def corked(fds: Iterable[int]) -> Generator[None]:
     """
     held: list[socket.socket] = []
     try:
-        for fd in fds:
+        for fd in fds if CORK is not None else ():
             with suppress(OSError):
                 held.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=fd))
                 _set(held[-1], on=True)
