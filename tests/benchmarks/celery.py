@@ -7,7 +7,7 @@ import subprocess
 import sys
 import venv
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from deploy.local.guardian import Guardian
 from deploy.local.options import StackOptions
 from deploy.local.process import ManagedProcess
 from deploy.local.stack import Stack
+from tests.benchmarks.flow import together
 from tests.benchmarks.ground import fill, ledger
 from tests.benchmarks.report import conclude, cpu
 from tests.support.eventually import eventually
@@ -50,7 +51,7 @@ def main(
     figures = asyncio.run(measure(python, devices, article, rounds, workers))
     targets = {
         f"{TIMES} times the article's rate": figures["times"] >= TIMES,
-        "the article's system reached every device": figures["article"]["devices"] == article * rounds,
+        "the article's system reached every device": figures["article"]["messages"] == article * rounds,
     }
     conclude(f"celery, {rounds} times {devices:,} and {article:,} devices", figures, targets, as_json=json)
 
@@ -87,21 +88,8 @@ async def measure(python: Path, devices: int, article: int, rounds: int, workers
                 # They would idle, but their CPU is the article's to use.
                 await asyncio.to_thread(service.process.stop, 30)
             theirs.append(await _article(stack, python, article, workers))
-    mine, other = _together(ours), _together(theirs)
+    mine, other = together(ours), together(theirs)
     return {"carillon": mine, "article": other, "times": round(mine["per_second"] / other["per_second"], 1)}
-
-
-def _together(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Several turns of one system as one; the rate of each."""
-    devices, seconds = (sum(turn[name] for turn in turns) for name in ("devices", "seconds"))
-    used = {name: sum(turn["cpu_seconds"][name] for turn in turns) for name in turns[0]["cpu_seconds"]}
-    return {
-        "devices": devices,
-        "seconds": round(seconds, 2),
-        "per_second": round(devices / seconds, 1),
-        "rates": [round(turn["devices"] / turn["seconds"]) for turn in turns],
-        **cpu({}, used, devices),
-    }
 
 
 async def _carillon(stack: Stack, connection: asyncpg.Connection, devices: int) -> dict[str, Any]:
@@ -110,7 +98,7 @@ async def _carillon(stack: Stack, connection: asyncpg.Connection, devices: int) 
         before = stack.cpu_seconds()
         await client.send_campaign(campaign)
     seconds = await eventually(lambda: connection.fetchval(TOOK, campaign), within=300)
-    return {"devices": devices, "seconds": seconds, **cpu(before, stack.cpu_seconds(), devices)}
+    return _figures(devices, seconds, before, stack.cpu_seconds())
 
 
 async def _article(stack: Stack, python: Path, devices: int, workers: int) -> dict[str, Any]:
@@ -143,7 +131,17 @@ async def _article(stack: Stack, python: Path, devices: int, workers: int) -> di
             after = {**stack.cpu_seconds(), ARTICLE: worker.cpu_seconds()}
         finally:
             await asyncio.to_thread(worker.stop, 20.0)
-    return {**told, **cpu(before, after, devices)}
+    return _figures(told["devices"], told["seconds"], before, after)
+
+
+def _figures(devices: int, seconds: float, before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+    """One turn's, as `flow` tells them."""
+    return {
+        "messages": devices,
+        "seconds": seconds,
+        "per_second": round(devices / seconds),
+        **cpu(before, after, devices),
+    }
 
 
 async def _run(python: Path, devices: int, surroundings: Mapping[str, str]) -> dict[str, Any]:
