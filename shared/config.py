@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     repair_every: float = Field(
         10.0, gt=0, description="Seconds between looks whether the broker's exchanges and queues are all there"
     )
+    repair_leaderless: float = Field(
+        60.0, gt=0, description="Seconds that a queue gives no sign of life before it is deleted and declared anew"
+    )
 
     traces_url: str | None = Field(
         None, description="Where traces go, OTLP over HTTP: http://collector:4318/v1/traces; none: there are no traces"

@@ -32,6 +32,8 @@ class Broker:
     management_url: str | None = None
     process: ManagedProcess | None = None
     stop: Callable[[], None] = lambda: None
+    control: Callable[..., str] | None = None
+    """`rabbitmqctl` with these arguments, and what it says; None where it cannot be reached."""
 
     def amqp_url(self, vhost: str | None = None) -> str:
         """Address of a vhost, the stack's own when none is named."""
@@ -81,7 +83,14 @@ class Broker:
 
 
 def own_broker(
-    kind: str, *, amqp: int, management: int, password: str, process: ManagedProcess, stop: Callable[[], None]
+    kind: str,
+    *,
+    amqp: int,
+    management: int,
+    password: str,
+    process: ManagedProcess,
+    stop: Callable[[], None],
+    control: Callable[..., str],
 ) -> Broker:
     """Describe a broker that was started here on these ports."""
     return Broker(
@@ -90,6 +99,7 @@ def own_broker(
         management_url=f"http://{LOOPBACK}:{management}",
         process=process,
         stop=stop,
+        control=control,
     )
 
 

@@ -60,7 +60,13 @@ def start_container(image: str, folder: Path, guardian: Guardian, *, keep: bool)
         if not process.stop(_STOP_WITHIN):
             _docker("rm", "--force", "--volumes", name, within=_STOP_WITHIN)
 
-    broker = own_broker("docker", amqp=amqp, management=management, password=password, process=process, stop=stop)
+    def control(*arguments: str) -> str:
+        command = ["docker", "exec", name, "rabbitmqctl", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=_STOP_WITHIN, check=True).stdout  # noqa: S603 - ours
+
+    broker = own_broker(
+        "docker", amqp=amqp, management=management, password=password, process=process, stop=stop, control=control
+    )
     process.ready = broker.is_ready
     process.start()
     try:

@@ -51,6 +51,7 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             queues=(AGGREGATOR_RESULTS, *fed_by(DEAD, COMMANDS)),
             consumers=(subscription,),
             every=settings.repair_every,
+            patience=settings.repair_leaderless,
         )
         await repair.whole(settings.start_timeout)
         await publisher.open(DEAD, COMMANDS, EVENTS, within=settings.start_timeout)

@@ -50,7 +50,7 @@ class WindowConsumer:
     async def run(self) -> None:
         """Take windows for ever; a broker that is away is waited for.
 
-        Raises `BrokerRefusedError` when it is there and the queue is not.
+        Raises `BrokerRefusedError` when the queue is not ours to consume.
         """
         await self._subscription.start()
         while True:

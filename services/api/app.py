@@ -60,7 +60,12 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         )
         publisher = Publisher(connection)
         repair = Repair(
-            looking, publisher, exchanges=(COMMANDS, EVENTS), queues=fed_by(COMMANDS), every=settings.repair_every
+            looking,
+            publisher,
+            exchanges=(COMMANDS, EVENTS),
+            queues=fed_by(COMMANDS),
+            every=settings.repair_every,
+            patience=settings.repair_leaderless,
         )
         await repair.whole(settings.start_timeout)
         await publisher.open(COMMANDS, EVENTS, within=settings.start_timeout)

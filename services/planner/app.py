@@ -69,6 +69,7 @@ async def planner(
             queues=fed_by(BATCHES, RESULTS, DEAD, COMMANDS),
             consumers=(pool.subscription,),
             every=settings.repair_every,
+            patience=settings.repair_leaderless,
         )
         await repair.whole(settings.start_timeout)
         await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS, within=settings.start_timeout)

@@ -89,6 +89,7 @@ async def sender(
             queues=(*(LANES[lane] for lane in lanes), *fed_by(RESULTS, RETRY, DEAD)),
             consumers=[pool.subscription for pool in pools.values()],
             every=settings.repair_every,
+            patience=settings.repair_leaderless,
         )
         await repair.whole(settings.start_timeout)
         await publisher.open(RESULTS, RETRY, BATCHES, DEAD, within=settings.start_timeout)

@@ -28,9 +28,10 @@ PUBLISH_TIMEOUT = 15.0
 """Seconds until an unconfirmed publish counts as unknown. A memory alarm blocks the connection: longer would hold
 messages unacked past a minute, shorter would repeat publishes that a busy quorum queue confirms late."""
 
-RETURN_COUNTS = 60.0
-"""Seconds that a returned message tells of a missing binding, unless one like it gets through: whoever holds it tries
-again every few seconds, and after a minute it may be another process that does."""
+FAILURE_COUNTS = 60.0
+"""Seconds that a message that came back tells of a missing binding, and one that was not confirmed of a queue in
+trouble, unless one like it gets through: whoever holds it tries again every few seconds, and after a minute it may be
+another process that does."""
 
 ATTEMPT_HEADER = "carillon-attempt"
 """Our own attempt counter: RabbitMQ's x-death is interpreted on 3.10 and ignored on 4.x."""
@@ -49,13 +50,18 @@ class Publisher:
         self._failed: set[str] = set()
         self._opening = asyncio.Lock()
         self._returned: dict[tuple[str, str], float] = {}
+        self._unconfirmed: dict[tuple[str, str], float] = {}
         self.on_lost_way: Callable[[], None] = lambda: None
 
     @property
     def returned(self) -> list[tuple[str, str]]:
         """Exchanges and keys of which the last message came back lately, because no queue takes it."""
-        now = _now()
-        return [way for way, at in self._returned.items() if now - at < RETURN_COUNTS]
+        return _lately(self._returned)
+
+    @property
+    def unconfirmed(self) -> list[tuple[str, str]]:
+        """Exchanges and keys of which the last message was lately refused, or not confirmed in time without alarm."""
+        return _lately(self._unconfirmed)
 
     def forget_returned(self) -> None:
         """Start afresh: the way was put back, or the next return says that it was not."""
@@ -164,17 +170,33 @@ class Publisher:
                     await used.publish(message, routing_key, mandatory=mandatory)
         except TROUBLE as error:
             self._note(error, way, used)
+            if isinstance(error, TimeoutError) and await self._flows():
+                self._unconfirmed[way] = _now()
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
-        if self._returned:
+        if self._returned or self._unconfirmed:
             self._returned.pop(way, None)
+            self._unconfirmed.pop(way, None)
+
+    async def _flows(self) -> bool:
+        """Whether the connection is there and no alarm of the broker's blocks it."""
+        transport = self._connection.transport
+        try:
+            async with asyncio.timeout(0):
+                if transport is not None:
+                    await transport.connection.ready()
+        except TROUBLE:
+            return False
+        return transport is not None
 
     def _note(self, error: BaseException, way: tuple[str, str], used: AbstractExchange) -> None:
         """Remember what a failure says of the way and of the channel."""
         if isinstance(error, PublishError):
             self._returned[way] = _now()
-        elif not isinstance(error, DeliveryError | TimeoutError) and self._exchanges[way[0]] is used:
+        elif isinstance(error, DeliveryError):
+            self._unconfirmed[way] = _now()
+        elif not isinstance(error, TimeoutError) and self._exchanges[way[0]] is used:
             self._failed.add(way[0])
         if isinstance(error, PublishError | ChannelNotFoundEntity):
             self.on_lost_way()
@@ -182,6 +204,11 @@ class Publisher:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _lately(ways: Mapping[tuple[str, str], float]) -> list[tuple[str, str]]:
+    now = _now()
+    return [way for way, at in ways.items() if now - at < FAILURE_COUNTS]
 
 
 def carried(request_id: str | None, traceparent: str | None) -> dict[str, str]:

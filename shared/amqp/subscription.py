@@ -15,6 +15,7 @@ from aio_pika.abc import (
     AbstractRobustConnection,
     AbstractRobustQueue,
 )
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from shared.amqp.connection import (
     CHECK,
@@ -27,7 +28,7 @@ from shared.amqp.connection import (
     not_cancelled,
     patiently,
 )
-from shared.errors import BrokerRefusedError, BrokerUnavailableError
+from shared.errors import BrokerRefusedError, BrokerUnavailableError, QueueMissingError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
 
@@ -136,6 +137,7 @@ class Subscription:
         self._queue: AbstractRobustQueue | None = None
         self._tag: str | None = None
         self._wanted = False
+        self._left = False
         self._opening = asyncio.Lock()
         self._idle_since: int | None = None
         self.deliveries = Hand()
@@ -150,6 +152,11 @@ class Subscription:
         """Whether a consumer is registered on a live connection, for readiness."""
         return self._tag is not None and self._connection.connected.is_set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it wants to consume, and the broker is there and has not registered it."""
+        return self._wanted and self._tag is None and self._connection.connected.is_set()
+
     def forgotten(self, *, ready: int, consumers: int) -> bool:
         """Whether the broker does not know our consumer, told by two looks at its queue in a row.
 
@@ -161,9 +168,9 @@ class Subscription:
         return self._wanted and self._connection.connected.is_set() and (self._tag is None or consumers == 0 or starved)
 
     async def start(self) -> None:
-        """Declare the queue passively and consume; a broker that is away or silent is waited for until `stop_taking`.
+        """Declare the queue passively and consume, waiting until `stop_taking` for a broker or a queue that is away.
 
-        Raises `BrokerRefusedError` with what to do if the queue is not there.
+        Raises `BrokerRefusedError` with what to do if the queue is not ours to consume.
         """
         self._wanted = True
         await patiently(self._start, within=math.inf)
@@ -172,16 +179,23 @@ class Subscription:
         async with self._opening:
             if self._wanted and self._tag is None:  # else stopped meanwhile, or started by somebody else
                 await self._close()
-                await self._open()
+                if self._left:
+                    raise BrokerUnavailableError(f"Queue {self._queue_name} is left alone until it is repaired.")
+                try:
+                    await self._open()
+                except QueueMissingError as error:  # it was there at the start: it is put back, or readiness names it
+                    raise BrokerUnavailableError(str(error)) from error
 
     async def let_go(self) -> None:
         """Close the channel until `start_again`.
 
-        After a lost connection aio-pika keeps none of its channels while one of them asks for a queue that is missing.
+        After a lost connection aio-pika keeps none of its channels while one of them asks for a queue that is missing,
+        and RabbitMQ may end the connection of who asks for one that has no leader.
         """
-        if self._channel is not None:
+        if not self._left:
             log.warning("consumer.let_go", queue=self._queue_name)
-            await self._close()
+        self._left = True
+        await self._close()
 
     async def start_again(self) -> None:
         """Consume on a new channel; what was unacked on the old one returns to the queue.
@@ -189,6 +203,7 @@ class Subscription:
         Raises `BrokerUnavailableError` after one try.
         """
         async with self._opening:
+            self._left = False
             await self._close()
             await self._open()
 
@@ -205,6 +220,8 @@ class Subscription:
                     tag = await queue.consume(self._take, timeout=OPEN_TIMEOUT)
         except TROUBLE as error:
             await self._close()  # or aio-pika opens it again
+            if isinstance(error, ChannelNotFoundEntity):
+                raise QueueMissingError(f"{what}: {in_words(error)}. {DECLARE}") from error
             if isinstance(error, REFUSALS):
                 raise BrokerRefusedError(f"{what}: {in_words(error)}. {DECLARE}") from error
             raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error

@@ -75,7 +75,7 @@ class WorkerPool:
     async def run(self) -> None:
         """Consume until cancelled or drained; a worker that dies takes the pool with it.
 
-        A broker that is away is waited for; raises `BrokerRefusedError` when it is there and the queue is not.
+        A broker or a queue that is away is waited for; raises `BrokerRefusedError` when the queue is not ours to use.
         """
         await self.subscription.start()
         if self._stopping.is_set():

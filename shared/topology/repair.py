@@ -9,13 +9,15 @@ be asked for: that it is missing shows in the first message that comes back, and
 | may declare (`./run`, a single user) | what is missing is declared and bound, consumers and publishes come back |
 | may not (the restricted users of `access`) | readiness names it, with the command that puts it back |
 
-What cannot be put back is let go of, so that the other queues of its connection outlive a reconnect.
+A queue that is there and serves nobody (`leaderless`) is deleted first, and then put back like one that is missing.
+What cannot be put back, or serves nobody, is let go of: it would harm the other queues of its connection.
 A consumer that the broker has forgotten (its queue was deleted and made again) is registered anew.
 What was in a deleted queue is lost there and nowhere else: the ledger's sweeps publish it again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import structlog
 from aio_pika import ExchangeType
@@ -24,11 +26,13 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from shared.amqp.connection import CHECK, TROUBLE, in_words, not_cancelled, patiently
+from shared.amqp.depth import Depth
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError
 from shared.observability import metrics
 from shared.topology import EXCHANGES, Queue
+from shared.topology.leaderless import Leaderless
 
 log = structlog.get_logger()
 
@@ -42,7 +46,10 @@ milliseconds, and gives them messages of the new one that never arrive."""
 
 
 class Repair:
-    """Looks every `every` seconds, and at once when a message comes back or an exchange is gone."""
+    """Looks every `every` seconds, and at once when a message comes back or an exchange is gone.
+
+    A queue that is there and serves nobody is given up after `patience` seconds.
+    """
 
     def __init__(
         self,
@@ -53,6 +60,7 @@ class Repair:
         queues: Sequence[Queue],
         consumers: Sequence[Subscription] = (),
         every: float,
+        patience: float = 60.0,
     ) -> None:
         self._connection = connection
         self._publisher = publisher
@@ -60,6 +68,7 @@ class Repair:
         self._exchanges = [name for name in EXCHANGES if name in {*exchanges, *bound}]
         self._queues = tuple(queues)
         self._consumers = {consumer.name: consumer for consumer in consumers}
+        self._leaderless = Leaderless(connection, publisher, self._consumers, patience=patience)
         self._every = every
         self._missing: list[str] = []
         self._refused = False
@@ -67,7 +76,7 @@ class Repair:
         self._empty = False
         self._bell = asyncio.Event()
         publisher.on_lost_way = self._bell.set
-        metrics.TOPOLOGY_MISSING.set_function(lambda: len(self._lacking()))
+        metrics.TOPOLOGY_MISSING.set_function(lambda: len(self._lacking()) + len(self._leaderless))
 
     async def run(self) -> None:
         """Look and mend for ever; a broker that is away is waited for."""
@@ -104,19 +113,20 @@ class Repair:
 
     async def round(self) -> None:
         """Look once, and put back what is missing; raises `BrokerUnavailableError`."""
+        async with _in_time(self._bell):
+            exchanges, there = await self._look()
+        for queue in await self._leaderless.look([queue for queue in self._queues if queue.name in there]):
+            del there[queue.name]  # missing now: put back by the next look
         try:
-            with not_cancelled():
-                async with asyncio.timeout(TIMEOUT):
-                    await self._round()
+            async with _in_time(self._bell):
+                await self._let_go([queue for queue in self._queues if queue in self._leaderless])
+                await self._consume_again(there)
+                await self._mend(exchanges, [queue for queue in self._queues if queue.name not in there])
         except ChannelAccessRefused as error:
             self._refused = True
             log.warning("topology.may_not_put_back", error=str(error))
-        except TROUBLE as error:
-            self._bell.set()
-            raise BrokerUnavailableError(f"The topology cannot be looked after: {in_words(error)}. {CHECK}") from error
 
-    async def _round(self) -> None:
-        exchanges, queues = await self._look()
+    async def _mend(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
         before = self._missing
         self._missing = [*(f"exchange {name}" for name in exchanges), *(f"queue {queue.name}" for queue in queues)]
         self._empty = len(self._missing) == len(self._exchanges) + len(self._queues)
@@ -137,10 +147,10 @@ class Repair:
         self._publisher.forget_returned()
         self._bell.set()  # who consumes what was put back?
 
-    async def _look(self) -> tuple[list[str], list[Queue]]:
-        """The exchanges and queues that are not there; the broker closes a channel that asks for one of those."""
+    async def _look(self) -> tuple[list[str], dict[str, Depth]]:
+        """The exchanges that are missing, the queues that are there: the broker closes a channel that misses one."""
         exchanges: list[str] = []
-        queues: list[Queue] = []
+        there: dict[str, Depth] = {}
         channel = await self._open()
         try:
             for name in self._exchanges:
@@ -153,20 +163,22 @@ class Repair:
                 try:
                     found = await channel.queue_declare(queue.name, passive=True)
                 except ChannelNotFoundEntity:
-                    queues.append(queue)
                     channel = await self._open()
                 else:
-                    await self._consume_again(queue, int(found.message_count or 0), int(found.consumer_count or 0))
+                    there[queue.name] = Depth(int(found.message_count or 0), int(found.consumer_count or 0))
         finally:
             await channel.close()
-        return exchanges, queues
+        return exchanges, there
 
-    async def _consume_again(self, queue: Queue, ready: int, consumers: int) -> None:
-        """Register our consumer anew where the broker does not know it any more."""
-        consumer = self._consumers.get(queue.name)
-        if consumer is not None and consumer.forgotten(ready=ready, consumers=consumers):
-            log.warning("consumer.forgotten", queue=queue.name, ready=ready, consumers=consumers)
-            await consumer.start_again()
+    async def _consume_again(self, there: Mapping[str, Depth]) -> None:
+        """Register our consumers anew where the broker does not know them any more."""
+        for queue in self._queues:
+            consumer, depth = self._consumers.get(queue.name), there.get(queue.name)
+            if consumer is None or depth is None or queue in self._leaderless:
+                continue
+            if consumer.forgotten(ready=depth.ready, consumers=depth.consumers):
+                log.warning("consumer.forgotten", queue=queue.name, ready=depth.ready, consumers=depth.consumers)
+                await consumer.start_again()
 
     async def _let_go(self, queues: Sequence[Queue]) -> None:
         for queue in queues:
@@ -192,6 +204,9 @@ class Repair:
         return [*self._missing, *self._unbound()]
 
     def _told(self) -> str | None:
+        return " ".join(filter(None, (self._told_missing(), self._leaderless.told()))) or None
+
+    def _told_missing(self) -> str | None:
         missing = self._lacking()
         if not missing:
             return None
@@ -218,3 +233,17 @@ class Repair:
         if transport is None:
             raise BrokerUnavailableError(f"The topology cannot be looked at: RabbitMQ's connection is lost. {CHECK}")
         return await transport.connection.channel()
+
+
+@asynccontextmanager
+async def _in_time(again: asyncio.Event) -> AsyncGenerator[None]:
+    """Bound a part of a look; raises `BrokerUnavailableError` for what goes wrong, and asks for another look."""
+    try:
+        with not_cancelled():
+            async with asyncio.timeout(TIMEOUT):
+                yield
+    except ChannelAccessRefused:
+        raise
+    except TROUBLE as error:
+        again.set()
+        raise BrokerUnavailableError(f"The topology cannot be looked after: {in_words(error)}. {CHECK}") from error

@@ -91,7 +91,9 @@ class Stage:
     links: dict[str, Links] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     injected: list[tuple[float, str, bytes]] = field(default_factory=list)
-    """Malformed messages: when, the queue that they lead to, the body."""
+    """Malformed messages that the broker took: when, the queue that they lead to, the body."""
+    offered: set[tuple[str, bytes]] = field(default_factory=set)
+    """Malformed messages that it may have taken: the queue, the body."""
     broker_since: float = field(default_factory=time.monotonic)
     """When the broker was started last."""
     emptied: list[tuple[float, str]] = field(default_factory=list)

@@ -27,6 +27,7 @@ TIMES = {
     "CARILLON_LEDGER_PROBE": "1",
     "CARILLON_TICK": "0.5",
     "CARILLON_REPAIR_EVERY": "1",
+    "CARILLON_REPAIR_LEADERLESS": "3",
     "CARILLON_DRAIN_TIMEOUT": "15",
     "CARILLON_BATCHES": "4",  # so that some of a small campaign still lie in their queue
 }

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
 
-from shared.topology import EXCHANGES, LANES, QUEUES, Lane
+from shared.topology import EXCHANGES, LANES, QUEUES, RUNGS, Lane
 from tests.flow.system import System
 from tests.support.eventually import eventually
 
@@ -79,6 +80,38 @@ async def test_a_vhost_wiped_in_mid_campaign_is_filled_again_and_nobody_is_pushe
     assert verdict.duplicates == 0
     assert verdict.letters["A"] + verdict.letters["U"] == 4000
     await eventually(lambda: all_ready(system), within=20)
+
+
+async def test_a_queue_that_the_brokers_crash_leaves_without_a_leader_is_put_back(system: System) -> None:
+    """RabbitMQ 3.10.8 does so to one that was declared anew just before; nobody is pushed twice, and all end ready."""
+    if system.stack.broker.kind != "package":
+        pytest.skip("the broker is not ours to kill")
+    await system.fcm.follow({"shares": {"UNAVAILABLE": 0.1}})
+    rung = RUNGS["10s"].name
+    campaign_id = await system.send(await system.audience(4000), rate=800)
+    await system.accepted(campaign_id, at_least=800)
+    async with await aio_pika.connect(system.stack.amqp_url) as connection:
+        async with connection.channel() as channel:
+            await channel.queue_delete(rung)
+        await eventually(lambda: held(connection, rung), within=20)  # put back, and retries are in it
+    await system.kill("rabbitmq")
+    await system.start("rabbitmq")
+    async with await aio_pika.connect(system.stack.amqp_url) as connection:
+        await eventually(lambda: held(connection, rung), within=WITHIN)  # it takes retries again
+    await system.fcm.follow({"shares": {}})
+    verdict = await system.settled(campaign_id, within=WITHIN)
+    assert verdict.duplicates == 0
+    assert verdict.letters == {"A": 4000}
+    await eventually(lambda: all_ready(system), within=60)
+
+
+async def held(connection: AbstractConnection, queue: str) -> int:
+    """How many messages wait in a queue; none while it is not there."""
+    try:
+        async with connection.channel() as channel:
+            return (await channel.declare_queue(queue, passive=True)).declaration_result.message_count or 0
+    except ChannelNotFoundEntity:
+        return 0
 
 
 async def all_ready(system: System) -> bool:

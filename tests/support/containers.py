@@ -38,6 +38,7 @@ def containers(rabbitmq_image: str = DEFAULT_IMAGE) -> Iterator[tuple[str, Broke
             kind="testcontainers",
             url=f"amqp://{USER}:{_PASSWORD}@{host}:{rabbitmq.get_exposed_port(5672)}",
             management_url=f"http://{host}:{rabbitmq.get_exposed_port(15672)}",
+            control=lambda *arguments: rabbitmq.exec(["rabbitmqctl", *arguments]).output.decode(),
         )
         deadline = time.monotonic() + _READY_WITHIN
         while not broker.is_ready():

@@ -29,11 +29,11 @@ def dead_letters(state: State) -> list[str]:
     One may be there twice, its ack having been lost; one may be missing that lay in a queue when that was emptied.
     """
     wrong = []
-    put = {(queue, body) for _, queue, body in state.injected}
+    put = {*state.offered, *((queue, body) for _, queue, body in state.injected)}
     found = Counter((letter.queue, letter.body) for letter in state.dead_letters)
     if strangers := [letter for letter in state.dead_letters if (letter.queue, letter.body) not in put]:
         shown = "; ".join(f"{one.queue}: {one.reason}: {one.body[:120]!r}" for one in strangers[:EXAMPLES])
-        wrong.append(f"{len(strangers)} dead letters are none of the {len(state.injected)} broken messages: {shown}")
+        wrong.append(f"{len(strangers)} dead letters are none of the {len(put)} broken messages: {shown}")
     expected = Counter((queue, body) for at, queue, body in state.injected if not _emptied(state, at, queue))
     if missing := expected - found:
         shown = "; ".join(f"{queue}: {body[:60]!r}" for queue, body in list(missing)[:EXAMPLES])

@@ -1,7 +1,9 @@
 """Reads all the books of a stage that has come to rest."""
 
 import asyncio
+import json
 import time
+from datetime import datetime
 from typing import Any
 
 from deploy.local.audit import COUNTERS, Seen, read_ledger
@@ -23,6 +25,7 @@ CAMPAIGNS = """
 EVENTS = "select campaign_seq, name from campaign_event where campaign_id = $1 order by campaign_seq"
 DEAD_REQUIRED = "UNREGISTERED"
 LABEL = "carillon-"
+LEADERLESS_DELETED = "queue.leaderless_deleted"
 
 
 async def gather(stage: Stage, witnesses: Witnesses, began: float) -> State:
@@ -71,9 +74,21 @@ async def gather(stage: Stage, witnesses: Witnesses, began: float) -> State:
         outbox=outbox,
         dead_letters=await _dead_letters(stage),
         injected=stage.injected,
-        emptied=stage.emptied,
+        offered=stage.offered,
+        emptied=[*stage.emptied, *_given_up(stage)],
         memory=witnesses.memory,
     )
+
+
+def _given_up(stage: Stage) -> list[tuple[float, str]]:
+    """When which queue had lost its leader and was deleted by a service, with what it held."""
+    lines = [
+        json.loads(line)
+        for name in stage.stack.services
+        for line in stage.process(name).log.read_text(errors="replace").splitlines()
+        if f'"{LEADERLESS_DELETED}"' in line
+    ]
+    return [(datetime.fromisoformat(line["timestamp"]).timestamp(), line["queue"]) for line in lines]
 
 
 async def _settled_queues(stage: Stage) -> dict[str, tuple[int, int] | None]:

@@ -1,6 +1,6 @@
 """What all books say when everything is over, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deploy.local.audit import Entry, Seen
@@ -61,7 +61,9 @@ class State:
     outbox: int = 0
     dead_letters: Sequence[DeadLetter] = ()
     injected: Sequence[tuple[float, str, bytes]] = ()
-    """When, the queue that it led to, the body."""
+    """Broken messages that the broker took: when, the queue that it led to, the body."""
+    offered: Collection[tuple[str, bytes]] = ()
+    """Those that it may have taken: the queue, the body."""
     emptied: Sequence[tuple[float, str]] = ()
     """When which queue was purged or deleted."""
     memory: Mapping[str, int] = field(default_factory=dict)

@@ -1,11 +1,9 @@
 """The broker killed, out of memory, and its topology damaged."""
 
 import asyncio
-import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
@@ -63,16 +61,9 @@ async def alarmed(stage: Stage) -> AsyncGenerator[str]:
 
 
 def _set_watermark(stage: Stage, share: str) -> None:
-    node = stage.process("rabbitmq")
-    control = Path(node.command[0]).with_name("rabbitmqctl")
-    environment = dict(node.environment or {})
-    subprocess.run(  # noqa: S603 - our own command
-        [control, "--node", environment["RABBITMQ_NODENAME"], "set_vm_memory_high_watermark", share],
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+    control = stage.stack.broker.control
+    assert control is not None  # the stage prefers the machine's package
+    control("set_vm_memory_high_watermark", share)
 
 
 def purged(queue: Queue) -> Act:

@@ -72,6 +72,7 @@ async def broken(stage: Stage) -> AsyncGenerator[str]:
         for exchange, key, kind, body, queue in malformed():
             target = await channel.get_exchange(exchange)
             put = (time.time(), queue, body)
+            stage.offered.add((queue, body))  # it may arrive, though its confirm is lost
             answer = await target.publish(aio_pika.Message(body, type=kind), key)
             if not isinstance(answer, DeliveredMessage):
                 stage.injected.append(put)

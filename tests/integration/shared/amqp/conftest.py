@@ -39,9 +39,16 @@ async def remote(amqp_url: str, way: Forwarder) -> AsyncIterator[AbstractRobustC
 
 
 @pytest.fixture
-async def publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
+async def publishing(amqp_url: str) -> AsyncIterator[AbstractRobustConnection]:
+    """Publish on a connection of its own, as a service does."""
+    async with await connect(amqp_url, name="publishing", timeout=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def publisher(publishing: AbstractRobustConnection) -> AsyncIterator[Publisher]:
     """Publish to every exchange."""
-    opened = Publisher(connection)
+    opened = Publisher(publishing)
     await opened.open(*EXCHANGES)
     yield opened
     await opened.close()

@@ -1,8 +1,8 @@
 """Topology deleted while it is used: put back where the broker lets us, told where it does not."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
@@ -15,61 +15,14 @@ from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
-from shared.contracts.messages import BatchReady
 from shared.errors import BrokerUnavailableError
 from shared.topology import BATCHES, EXCHANGES, LANES, QUEUES, RESULTS, Lane
 from shared.topology.declare import declare
-from shared.topology.management import Management
 from shared.topology.repair import Repair
+from tests.integration.shared.amqp.mending import BATCH, NEVER, SOON, WITHIN, arrives, mended, restricted
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder
-
-BATCH = BatchReady(campaign_id=7, batch_no=1, epoch=0, size=2, lane="high", project="default")
-SOON = 0.2
-"""Seconds between looks."""
-NEVER = 3600.0
-WITHIN = 15.0
-"""Seconds: a look, the client's own tries a second apart, and a queue's election on a busy machine."""
-
-
-@pytest.fixture
-async def publishing(amqp_url: str) -> AsyncIterator[AbstractRobustConnection]:
-    """Publish on a connection of its own, as a service does."""
-    async with await connect(amqp_url, name="publishing", timeout=10) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def publisher(publishing: AbstractRobustConnection) -> AsyncIterator[Publisher]:
-    """Publish to every exchange."""
-    opened = Publisher(publishing)
-    await opened.open(*EXCHANGES)
-    yield opened
-    await opened.close()
-
-
-@asynccontextmanager
-async def mended(
-    connection: AbstractRobustConnection, publisher: Publisher, every: float, *consumers: WorkerPool
-) -> AsyncGenerator[Repair]:
-    """Look after everything for as long as the block."""
-    repair = Repair(
-        connection,
-        publisher,
-        exchanges=EXCHANGES,
-        queues=QUEUES,
-        consumers=[pool.subscription for pool in consumers],
-        every=every,
-    )
-    await repair.whole(5)
-    task = asyncio.create_task(repair.run())
-    try:
-        yield repair
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -92,15 +45,6 @@ async def consuming(
     finally:
         await pool.stop(5)
         await task
-
-
-async def arrives(publisher: Publisher, exchange: str = BATCHES, key: str = "new.high") -> bool:
-    """Whether a publish is confirmed now."""
-    try:
-        await publisher.publish(BATCH, exchange, key)
-    except BrokerUnavailableError:
-        return False
-    return True
 
 
 async def test_a_deleted_queue_is_put_back_and_consumed_again(
@@ -194,23 +138,6 @@ async def test_a_vhost_that_was_wiped_is_filled_again_and_everything_goes_on(
     async with Outside.on(amqp_url) as outside:
         for queue in QUEUES:
             assert await outside.ready(queue.name) == 0
-
-
-@contextmanager
-def restricted(amqp_url: str, broker: Broker) -> Iterator[str]:
-    """The URL of a user that may not declare, for as long as the block."""
-    parts = urlsplit(amqp_url)
-    vhost = unquote(parts.path.removeprefix("/"))
-    if broker.management_url is None:
-        pytest.skip("this broker's management API was not named")
-    user = f"restricted-{vhost}"
-    management = Management(broker.management_url, user=parts.username or "", password=parts.password or "")
-    management._put(f"/users/{user}", {"password": "secret", "tags": ""})
-    management._put(f"/permissions/{vhost}/{user}", {"configure": "^$", "write": ".*", "read": ".*"})
-    try:
-        yield parts._replace(netloc=f"{user}:secret@{parts.hostname}:{parts.port}").geturl()
-    finally:
-        broker.manage("DELETE", f"/users/{user}")
 
 
 async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_somebody_else_puts_it_back(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp import workers
@@ -284,18 +285,29 @@ async def test_a_stop_finishes_what_was_delivered_and_redelivers_nothing(
     assert sorted(done + [message.body for message in left]) == sorted(body.encode() for body in bodies)
 
 
-async def test_a_missing_queue_is_said_with_the_command_that_declares_it(
-    connection: AbstractRobustConnection, dead: DeadLetters
+async def test_a_queue_that_is_missing_at_first_is_waited_for_and_said_with_the_command(
+    connection: AbstractRobustConnection, dead: DeadLetters, send: Send, outside: Outside
 ) -> None:
-    """A service declares nothing itself."""
+    """A service has seen it at its start, and declares nothing here: that is `Repair`'s."""
+    done: list[bytes] = []
 
-    async def work(_: Delivery) -> None:
-        raise AssertionError
+    async def work(delivery: Delivery) -> None:
+        done.append(delivery.body)
 
-    pool = WorkerPool(connection, "sender.nowhere", work, dead, workers=1, prefetch=1)
-    with pytest.raises(BrokerUnavailableError, match=r"sender\.nowhere cannot be consumed.*shared\.topology"):
-        await pool.run()
+    await outside.channel.queue_delete(QUEUE)
+    pool = WorkerPool(connection, QUEUE, work, dead, workers=1, prefetch=1)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(pool.run())
+        await eventually(lambda: [line for line in logs if line["event"] == "broker.waiting"])
+    assert f"Queue {QUEUE} cannot be consumed" in logs[0]["error"]
+    assert "`python -m shared.topology`" in logs[0]["error"]
     assert not pool.consuming
+    await declare(outside.channel)
+    await eventually(lambda: pool.consuming)
+    await send("one")
+    await eventually(lambda: done == [b"one"])
+    await pool.stop(5)
+    await running
 
 
 async def test_a_broker_that_goes_away_before_the_first_subscription_is_waited_for(

@@ -1,0 +1,209 @@
+"""Queues that the broker knows and that serve nobody: found, named, and put back where the broker lets us."""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from aio_pika.abc import AbstractRobustConnection
+
+from deploy.local.broker import Broker
+from shared.amqp import publisher as publishing_module
+from shared.amqp.connection import connect
+from shared.amqp.dead import DeadLetters
+from shared.amqp.publisher import Publisher
+from shared.amqp.workers import WorkerPool
+from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY
+from shared.topology import leaderless as module
+from shared.topology.repair import Repair
+from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, restricted
+from tests.integration.shared.amqp.outside import Outside
+from tests.support.eventually import eventually
+
+SUSPENDED = "sys:suspend(Name)"
+"""It is there and answers nothing, as after the broker's crash."""
+STOPPED = "ra:stop_server(quorum_queues, {Name, node()})"
+"""It is not there; the broker says INTERNAL_ERROR to who asks for it, and ends his connection."""
+LONG = 40.0
+"""Seconds: two looks that wait a second each for the queue, a deletion that waits 5 for its leader, and it put back."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a publish and a queue given up sooner than their 15 and 5 seconds."""
+    monkeypatch.setattr(publishing_module, "PUBLISH_TIMEOUT", 1.0)
+    monkeypatch.setattr(module, "ANSWERS_WITHIN", 1.0)
+
+
+@pytest.fixture
+def lose_leader(broker: Broker, amqp_url: str) -> Callable[[str, str], None]:
+    """Give a way to take a queue's leader from it."""
+    control = broker.control
+    if control is None:
+        pytest.skip("`rabbitmqctl` of this broker cannot be reached")
+    vhost = unquote(urlsplit(amqp_url).path.removeprefix("/"))
+
+    def lose(queue: str, how: str) -> None:
+        name = f'rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)'
+        control("eval", f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), {{Name, _}} = amqqueue:get_pid(Q), {how}.")
+
+    return lose
+
+
+@pytest.mark.parametrize("how", [SUSPENDED, STOPPED])
+async def test_a_queue_that_confirms_nothing_is_named_and_put_back(
+    publishing: AbstractRobustConnection,
+    publisher: Publisher,
+    outside: Outside,
+    lose_leader: Callable[[str, str], None],
+    how: str,
+) -> None:
+    """Nobody consumes it, as nobody does a rung's: the publishes that fail tell."""
+    async with mended(publishing, publisher, SOON) as repair:
+        await asyncio.to_thread(lose_leader, "sender.retry.10s", how)
+        assert not await arrives(publisher, RETRY, "10s.high")
+
+        async def named() -> bool:
+            told = await repair.check() or ""
+            return told.startswith("Queue sender.retry.10s is there, but takes no message and gives none")
+
+        await eventually(named, WITHIN)
+        await eventually(lambda: arrives(publisher, RETRY, "10s.high"), LONG)
+
+        async def whole() -> bool:
+            return await repair.check() is None
+
+        await eventually(whole, WITHIN)
+    assert await outside.ready("sender.retry.10s") >= 1
+
+
+@pytest.mark.parametrize("how", [SUSPENDED, STOPPED])
+async def test_a_queue_that_registers_no_consumer_is_put_back_and_consumed(
+    connection: AbstractRobustConnection,
+    publishing: AbstractRobustConnection,
+    publisher: Publisher,
+    dead: DeadLetters,
+    lose_leader: Callable[[str, str], None],
+    how: str,
+) -> None:
+    """Nobody publishes to it while nobody consumes: the consumer that waits tells."""
+    await asyncio.to_thread(lose_leader, "sender.high", how)
+    done: list[bool] = []
+    pool = WorkerPool(connection, "sender.high", lambda _: _done(done), dead, workers=1, prefetch=2)
+    async with mended(publishing, publisher, SOON, pool):
+        running = asyncio.create_task(pool.run())
+        await eventually(lambda: pool.consuming, LONG)
+        await eventually(lambda: arrives(publisher), WITHIN)
+        await eventually(lambda: done, WITHIN)
+        await pool.stop(5)
+        await running
+
+
+async def test_two_that_look_put_it_back_once(
+    amqp_url: str,
+    publishing: AbstractRobustConnection,
+    publisher: Publisher,
+    outside: Outside,
+    lose_leader: Callable[[str, str], None],
+) -> None:
+    """What came into the new queue stays there: the one that looks last finds it working."""
+    async with await connect(amqp_url, name="other", timeout=10) as connection:
+        other = Publisher(connection)
+        await other.open(*EXCHANGES)
+        async with mended(publishing, publisher, SOON), mended(connection, other, SOON):
+            await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+            assert not any(await asyncio.gather(*(arrives(who, RETRY, "10s.high") for who in (publisher, other))))
+            await eventually(lambda: arrives(publisher, RETRY, "10s.high"), LONG)
+            arrived = await outside.ready("sender.retry.10s")
+            second = Repair(connection, other, exchanges=EXCHANGES, queues=QUEUES, every=SOON)
+            await second.round()
+            await second.round()
+            assert await outside.ready("sender.retry.10s") >= arrived
+        await other.close()
+
+
+async def test_dead_letters_are_named_and_never_deleted(
+    publishing: AbstractRobustConnection,
+    publisher: Publisher,
+    lose_leader: Callable[[str, str], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They stand for nothing else."""
+    async with mended(publishing, publisher, SOON) as repair:
+        await asyncio.to_thread(lose_leader, "dead", SUSPENDED)
+        assert not await arrives(publisher, DEAD, "sender.high")
+        looks = 0
+
+        async def named_again() -> bool:
+            nonlocal looks
+            await repair.round()
+            looks += 1
+            told = await repair.check() or ""
+            return looks >= 3 and "Queue dead is there" in told and "the letters in dead are lost" in told
+
+        await eventually(named_again, LONG)
+
+
+async def test_who_may_not_ask_names_what_is_not_confirmed(
+    amqp_url: str,
+    broker: Broker,
+    lose_leader: Callable[[str, str], None],
+) -> None:
+    """The restricted users of a deployment: a sender may not read what it publishes to."""
+    with restricted(amqp_url, broker, read="^sender[.]high$") as url:
+        async with await connect(url, name="restricted", timeout=10) as connection:
+            publisher = Publisher(connection)
+            await publisher.open(*EXCHANGES)
+            async with mended(connection, publisher, SOON) as repair:
+                await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+                assert not await arrives(publisher, RETRY, "10s.high")
+
+                async def named() -> bool:
+                    return (await repair.check() or "").startswith(
+                        "Nothing published to sender.retry.10s is confirmed, though RabbitMQ answers: look in its "
+                        "management UI which of them has no leader, and delete it and run `python -m shared.topology`"
+                    )
+
+                await eventually(named, WITHIN)
+            await publisher.close()
+
+
+async def test_who_may_not_delete_names_it(
+    amqp_url: str,
+    broker: Broker,
+    lose_leader: Callable[[str, str], None],
+) -> None:
+    """It may ask for a consumer, and finds out the rest."""
+    with restricted(amqp_url, broker) as url:
+        async with await connect(url, name="restricted", timeout=10) as connection:
+            publisher = Publisher(connection)
+            await publisher.open(*EXCHANGES)
+            async with mended(connection, publisher, SOON) as repair:
+                await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+                assert not await arrives(publisher, RETRY, "10s.high")
+
+                async def named() -> bool:
+                    return "and this process's broker user may not delete it" in (await repair.check() or "")
+
+                await eventually(named, WITHIN)
+            await publisher.close()
+
+
+async def test_a_publish_that_an_alarm_holds_accuses_no_queue(
+    publishing: AbstractRobustConnection, publisher: Publisher, broker: Broker
+) -> None:
+    """Nor does one that waits for a connection."""
+    control = broker.control
+    if control is None:
+        pytest.skip("`rabbitmqctl` of this broker cannot be reached")
+    await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0")
+    try:
+        assert not await arrives(publisher, RETRY, "10s.high")
+        assert publisher.unconfirmed == []
+    finally:
+        await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0.4")
+    await eventually(lambda: arrives(publisher, RETRY, "10s.high"), WITHIN)
+
+
+async def _done(done: list[bool]) -> None:
+    done.append(True)
