@@ -41,6 +41,7 @@ TIMES = {
     "CARILLON_TICK": "0.5",
     "CARILLON_DRAIN_TIMEOUT": "15",
     "CARILLON_BATCHES": "4",
+    "CARILLON_REPAIR_LEADERLESS": "10",
     "CARILLON_START_TIMEOUT": "120",
 }
 """What waits minutes in production waits seconds here."""

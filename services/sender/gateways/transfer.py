@@ -11,6 +11,7 @@ from services.sender.gateways import ACCEPTED, Answer, Fault, Route, TransportEr
 from services.sender.gateways.feed import Feed
 
 HTTP_OK = 200
+HTTP2: int = pycurl.CURL_HTTP_VERSION_2_0
 
 MAX_ANSWER = 256 * 1024
 """Bytes of an answer that are read; FCM's are under 2 kB, and a proxy's endless page must not fill the memory."""
@@ -23,6 +24,10 @@ NAME = "carillon"
 """What FCM is told of us; pycurl's own name has all its libraries in it, and is made anew for each message."""
 UNSAID = ("Accept:",)
 """Headers that libcurl would add and nobody reads: it makes each anew for each message, twice."""
+
+NO_WINDOW = 64 * 1024
+"""Bytes a second at which an answer is read where no window is to be opened for it: HTTP/2 grants 64 kB unasked. Above
+that libcurl opens one of 10 MB for each stream that waits, a frame, a TLS record and a call more for each message."""
 
 TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 """Linux has it; elsewhere only timeouts on the connection end it."""
@@ -56,12 +61,13 @@ class Transfer:
     repeats only what it never read, and reports the rest. `taken` is therefore the proof: False, nothing left.
     """
 
-    __slots__ = ("_chunks", "_feed", "_rest", "_route", "_size", "handle", "position", "taken")
+    __slots__ = ("_chunks", "_feed", "_rest", "_route", "_size", "handle", "http2_only", "position", "taken")
 
     def __init__(self, options: TransferOptions) -> None:
         self._feed: Feed | None = None
         self.position = 0
         self.taken = False
+        self.http2_only = False
         self._rest = b""
         self._size = -1
         self._route: Route | None = None
@@ -70,7 +76,7 @@ class Transfer:
         handle.setopt(pycurl.POST, 1)
         handle.setopt(pycurl.READFUNCTION, self._read)
         handle.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
-        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        self.set_http2_only(False)
         handle.setopt(pycurl.PIPEWAIT, 1)
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.USERAGENT, NAME)
@@ -82,6 +88,18 @@ class Transfer:
         handle.setopt(pycurl.CAINFO, str(options.ca_file or certifi.where()))
         user_timeout = round(options.timeout * 1000)
         handle.setopt(pycurl.SOCKOPTFUNCTION, lambda fd, _purpose: _give_up_on_dead_peer(fd, user_timeout))
+
+    def set_http2_only(self, wanted: bool) -> None:
+        """Speak HTTP/2 and nothing else, opening no window (`NO_WINDOW`), or whatever the peer offers.
+
+        An answer that is read at a speed and whose length libcurl knows comes late: it is spread over time. So the
+        length is not looked at, which HTTP/2 can do without and HTTP/1.1 can not: there it would never end.
+        """
+        self.http2_only = wanted
+        versions = (pycurl.CURL_HTTP_VERSION_2TLS, pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+        self.handle.setopt(pycurl.HTTP_VERSION, versions[wanted])
+        self.handle.setopt(pycurl.IGNORE_CONTENT_LENGTH, int(wanted))
+        self.handle.setopt(pycurl.MAX_RECV_SPEED_LARGE, NO_WINDOW if wanted else 0)
 
     def load(self, feed: Feed, position: int, body: bytes) -> None:
         """Prepare the next request; only what differs from the last is set."""
@@ -146,6 +164,12 @@ class Transfer:
         """Libcurl's number of the connection last used; -1 for none."""
         number: int = self.handle.getinfo(pycurl.CONN_ID)
         return number
+
+    @property
+    def over_http2(self) -> bool:
+        """Whether the last answer came by HTTP/2."""
+        version: int = self.handle.getinfo(pycurl.INFO_HTTP_VERSION)
+        return version == HTTP2
 
     @property
     def project(self) -> str:

@@ -28,7 +28,7 @@ class Wire:
     """A set of connections and the transfers on them.
 
     A busy connection is never idle, so libcurl would never retire it by age; the gateway replaces the whole wire
-    instead and lets this one run dry.
+    instead and lets this one run dry. After an answer by HTTP/2 it speaks nothing else, until a request fails.
     """
 
     def __init__(self, options: WireOptions, on_done: OnDone, on_drained: Callable[[], None]) -> None:
@@ -40,6 +40,7 @@ class Wire:
         self._started = 0
         self._timer: asyncio.Handle | None = None
         self._resting = Resting()
+        self._http2_only = False
         self._multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
@@ -63,6 +64,8 @@ class Wire:
     def start(self, transfer: Transfer) -> None:
         """Put a loaded transfer on the wire; it moves on the loop's next turn."""
         self._started += 1
+        if transfer.http2_only is not self._http2_only:
+            transfer.set_http2_only(self._http2_only)
         self._active[transfer.handle] = transfer
         self._multi.add_handle(transfer.handle)
 
@@ -147,7 +150,12 @@ class Wire:
 
     def _end(self, handle: pycurl.Curl, code: int, text: str) -> None:
         self._multi.remove_handle(handle)
-        self._on_done(self._active.pop(handle), code, text)
+        transfer = self._active.pop(handle)
+        if code:
+            self._http2_only = False
+        elif not self._http2_only:
+            self._http2_only = transfer.over_http2
+        self._on_done(transfer, code, text)
 
 
 class Resting:

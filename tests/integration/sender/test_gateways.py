@@ -3,30 +3,19 @@
 import asyncio
 import socket
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pycurl
 import pytest
 
-from services.fcm_emulator import answers, sending
-from services.fcm_emulator.answers import HTML, Reply
 from services.fcm_emulator.answers import Answer as Played
-from services.fcm_emulator.app import Emulator
-from services.fcm_emulator.identity import Certificate
-from services.fcm_emulator.script import Script, read_latency
+from services.fcm_emulator.script import Script
 from services.sender.answers import judge
-from services.sender.gateways import ACCEPTED, UNPACED, Answer, Fault, Pace, Route
-from services.sender.gateways.fcm import STALLED, TURN, FcmGateway, FcmOptions
+from services.sender.gateways import ACCEPTED, Answer, Fault, Pace
+from services.sender.gateways.fcm import STALLED, TURN, FcmOptions
 from services.sender.gateways.transfer import TransferOptions
-from services.sender.gateways.wire import WireOptions
-from services.sender.message import BatchTemplate
-from tests.integration.sender.conftest import StartEmulator
+from tests.integration.sender.stage import TEMPLATE, MakeStage, script
 from tests.support.eventually import eventually
-
-TEMPLATE = BatchTemplate({"notification": {"title": "안녕", "body": "🔔"}})
 
 
 class BrokenMulti:
@@ -41,77 +30,6 @@ class BrokenMulti:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._multi, name)
-
-
-class Stage:
-    """A gateway, where it sends to, and what it answered."""
-
-    def __init__(self, gateway: FcmGateway, route: Route, emulator: Emulator) -> None:
-        self.gateway = gateway
-        self.route = route
-        self.emulator = emulator
-        self.answers: dict[int, Answer] = {}
-        self.answered = Counter[int]()
-
-    def on_answer(self, position: int, answer: Answer) -> None:
-        """Keep an answer."""
-        self.answers[position] = answer
-        self.answered[position] += 1
-
-    async def send(self, count: int, pace: Pace = UNPACED) -> int:
-        """Send a message each to tokens t0, t1 and so on."""
-        bodies = TEMPLATE.bodies([("token", f"t{position}") for position in range(count)])
-        return await self.gateway.send_batch(bodies, route=self.route, on_answer=self.on_answer, pace=pace)
-
-    def seen(self, position: int) -> dict[Played, int]:
-        """What the emulator did with a token's requests."""
-        seen: Counter[Played] = Counter()
-        for record in self.emulator.project("p").records.values():
-            seen.update(dict(record.history(f"t{position}".encode())))
-        return dict(seen)
-
-    def played(self) -> Counter[Played]:
-        """What the emulator answered, over all tokens."""
-        totals: Counter[Played] = Counter()
-        for record in self.emulator.project("p").records.values():
-            totals.update(record.totals())
-        return totals
-
-    def requests(self) -> int:
-        """Requests that reached the emulator."""
-        return self.played().total()
-
-
-MakeStage = Callable[..., Awaitable[Stage]]
-
-
-@pytest.fixture
-async def make_stage(start_emulator: StartEmulator, certificate: Certificate) -> AsyncIterator[MakeStage]:
-    """Make a stage from a script and a few limits; the gateway is closed after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def make(
-            script: Script, *, patience: float = 10.0, max_in_flight: int = 200, url: str = "", **limits: float
-        ) -> Stage:
-            emulator, server = await start_emulator(script)
-            gateway = FcmGateway(
-                FcmOptions(
-                    max_in_flight=max_in_flight,
-                    wire=WireOptions(connections=4),
-                    transfer=TransferOptions(timeout=patience, connect_timeout=2.0, ca_file=certificate.ca_file),
-                    **limits,
-                )
-            )
-            stack.push_async_callback(gateway.close, 0.1)
-            route = Route("p", f"{url or server.url}/v1/projects/p/messages:send", ("authorization: Bearer made-up",))
-            return Stage(gateway, route, emulator)
-
-        yield make
-
-
-def script(latency: str | None = None, **shares: float) -> Script:
-    """A script with only the given faults."""
-    return Script(shares={Played(name): share for name, share in shares.items()}, latency=read_latency(latency))
 
 
 def free_port() -> int:
@@ -143,26 +61,6 @@ async def test_each_error_comes_back_with_its_body_and_retry_after(make_stage: M
         (played,) = stage.seen(position)
         assert verdict.code == codes.get(played, played.value)
         assert verdict.retry_after == (7 if played is Played.UNAVAILABLE else None)
-
-
-async def test_a_long_answer_is_whole_and_one_of_fcms_length_comes_at_once(
-    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever libcurl is told of windows and speeds, answers of some kilobytes must not wait for it."""
-    made = answers.replies
-    for length, times in ((4_000, 40), (100_000, 1)):
-        page = Reply(502, HTML, b"x" * length)
-
-        def longer(*args: Any, page: Reply = page, **more: Any) -> dict[Played, Reply]:
-            return {**made(*args, **more), Played.BAD_GATEWAY: page}
-
-        monkeypatch.setattr(sending, "replies", longer)
-        stage = await make_stage(script(BAD_GATEWAY=1.0))
-        began = time.monotonic()
-        for _ in range(times):
-            await stage.send(3)
-        assert time.monotonic() - began < 2.0
-        assert {len(answer.body) for answer in stage.answers.values()} == {length}
 
 
 async def test_a_connection_that_fcm_closed_while_idle_carries_nothing_more(make_stage: MakeStage) -> None:
