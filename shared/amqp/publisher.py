@@ -49,23 +49,28 @@ class Publisher:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._failed: set[str] = set()
         self._opening = asyncio.Lock()
-        self._returned: dict[tuple[str, str], float] = {}
-        self._unconfirmed: dict[tuple[str, str], float] = {}
+        self._returned, self._unconfirmed, self._refused = Failures(), Failures(), Failures()
         self.on_lost_way: Callable[[], None] = lambda: None
 
     @property
     def returned(self) -> list[tuple[str, str]]:
         """Exchanges and keys of which the last message came back lately, because no queue takes it."""
-        return _lately(self._returned)
+        return list(self._returned.lately())
 
     @property
-    def unconfirmed(self) -> list[tuple[str, str]]:
-        """Exchanges and keys of which the last message was lately refused, or not confirmed in time without alarm."""
-        return _lately(self._unconfirmed)
+    def unconfirmed(self) -> dict[tuple[str, str], int]:
+        """Exchanges and keys of which the last messages, so many, were not confirmed in time, without an alarm."""
+        return self._unconfirmed.lately()
 
-    def forget_returned(self) -> None:
-        """Start afresh: the way was put back, or the next return says that it was not."""
-        self._returned.clear()
+    @property
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Exchanges and keys of which the last messages, so many, were refused by a queue: full, or without leader."""
+        return self._refused.lately()
+
+    def forget_failures(self) -> None:
+        """Start afresh: the way was put back, or the next failure says that it was not."""
+        for failures in (self._returned, self._unconfirmed, self._refused):
+            failures.clear()
 
     async def open(self, *exchanges: str, within: float = 0.0) -> None:
         """Look the exchanges up and open their channels, waiting `within` seconds for a broker that is away or silent.
@@ -171,44 +176,49 @@ class Publisher:
         except TROUBLE as error:
             self._note(error, way, used)
             if isinstance(error, TimeoutError) and await self._flows():
-                self._unconfirmed[way] = _now()
+                self._unconfirmed.note(way)
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
-        if self._returned or self._unconfirmed:
-            self._returned.pop(way, None)
-            self._unconfirmed.pop(way, None)
+        if self._returned or self._unconfirmed or self._refused:
+            for failures in (self._returned, self._unconfirmed, self._refused):
+                failures.pop(way, None)
 
     async def _flows(self) -> bool:
         """Whether the connection is there and no alarm of the broker's blocks it."""
         transport = self._connection.transport
+        if transport is None or not self._connection.connected.is_set():
+            return False
         try:
             async with asyncio.timeout(0):
-                if transport is not None:
-                    await transport.connection.ready()
+                await transport.connection.ready()
         except TROUBLE:
             return False
-        return transport is not None
+        return True
 
     def _note(self, error: BaseException, way: tuple[str, str], used: AbstractExchange) -> None:
         """Remember what a failure says of the way and of the channel."""
         if isinstance(error, PublishError):
-            self._returned[way] = _now()
+            self._returned.note(way)
         elif isinstance(error, DeliveryError):
-            self._unconfirmed[way] = _now()
+            self._refused.note(way)
         elif not isinstance(error, TimeoutError) and self._exchanges[way[0]] is used:
             self._failed.add(way[0])
         if isinstance(error, PublishError | ChannelNotFoundEntity):
             self.on_lost_way()
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+class Failures(dict[tuple[str, str], tuple[int, float]]):
+    """How often in a row a way failed, an exchange and a key, and when last."""
 
+    def note(self, way: tuple[str, str]) -> None:
+        """It failed now."""
+        self[way] = (self.get(way, (0, 0.0))[0] + 1, asyncio.get_running_loop().time())
 
-def _lately(ways: Mapping[tuple[str, str], float]) -> list[tuple[str, str]]:
-    now = _now()
-    return [way for way, at in ways.items() if now - at < FAILURE_COUNTS]
+    def lately(self) -> dict[tuple[str, str], int]:
+        """The ways whose last failure still counts, and how often they failed."""
+        now = asyncio.get_running_loop().time()
+        return {way: times for way, (times, at) in self.items() if now - at < FAILURE_COUNTS}
 
 
 def carried(request_id: str | None, traceparent: str | None) -> dict[str, str]:

@@ -154,8 +154,8 @@ class Subscription:
 
     @property
     def waiting(self) -> bool:
-        """Whether it wants to consume, and the broker is there and has not registered it."""
-        return self._wanted and self._tag is None and self._connection.connected.is_set()
+        """Whether it wants to consume and does not: the broker has not registered it, or has ended its connection."""
+        return self._wanted and not self.consuming
 
     def forgotten(self, *, ready: int, consumers: int) -> bool:
         """Whether the broker does not know our consumer, told by two looks at its queue in a row.

@@ -15,37 +15,18 @@ for nothing else, so `dead` is never deleted.
 """
 
 import asyncio
-import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
 
-import aiormq
 import structlog
 from aio_pika.abc import AbstractRobustConnection
-from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ConnectionInternalError
 
-from shared.amqp.connection import CHECK, CONNECT_TIMEOUT, TROUBLE, in_words, not_cancelled
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
-from shared.errors import BrokerUnavailableError
 from shared.topology import DEAD_LETTERS, Queue
+from shared.topology.questions import Answer, Questions
 
 log = structlog.get_logger()
-
-ANSWERS_WITHIN = 5.0
-"""Seconds in which a queue registers a consumer or hands a message over: milliseconds, if it has a leader."""
-DELETE_WITHIN = 20.0
-"""Seconds for a deletion: RabbitMQ waits 5 for the leader, then deletes without it."""
-BYE = 1.0
-"""Seconds to close a connection, which the broker puts off while one of its channels waits for a leader."""
-NAME = "carillon asks for a queue's leader"
-"""What the management UI shows of that connection."""
-LAST = -1000
-"""Priority of the consumer that is asked for: a message comes to it only when no other can take one, and goes back."""
-TRIAL_LIVES = 60_000
-"""Milliseconds after which the broker itself deletes a trial's queue, should this process die in between."""
 
 
 class Leaderless:
@@ -63,14 +44,15 @@ class Leaderless:
         patience: float,
     ) -> None:
         self._connection = connection
+        self._broker = Questions(connection)
         self._publisher = publisher
         self._consumers = consumers
         self._patience = patience
         self._silent: list[Queue] = []
         self._since: dict[str, float] = {}
-        self._unasked: list[Queue] = []
+        self._served: dict[str, float] = {}
+        self._seen: object = None
         self._doubtful: list[Queue] = []
-        self._refused = False
 
     def __contains__(self, queue: Queue) -> bool:
         return queue in self._silent
@@ -82,7 +64,7 @@ class Leaderless:
         """For readiness: which, and what to do; None if there is none."""
         said = []
         if self._silent:
-            whose = ", and this process's broker user may not delete it" if self._refused else ""
+            whose = ", and this process's broker user may not delete it" if self._broker.refused else ""
             said.append(
                 f"Queue {_names(self._silent)} is there, but takes no message and gives none: RabbitMQ has lost its "
                 f"leader{whose}. If it stays so, {_remedy(self._silent)}."
@@ -94,117 +76,61 @@ class Leaderless:
             )
         return " ".join(said) or None
 
-    async def look(self, present: Sequence[Queue]) -> list[Queue]:
-        """Ask those of these queues that are suspected; those that it deleted are to be put back.
+    async def look(self, present: Sequence[Queue]) -> bool:
+        """Ask those of these queues that are suspected, and delete what is given up.
 
-        Raises `BrokerUnavailableError`.
+        False: there was nothing to ask. Trouble with the broker says nothing of a queue, and is not raised.
         """
-        self._silent, unasked = await self._ask([queue for queue in present if self._suspected(queue)])
-        self._doubtful = [queue for queue in unasked if queue in self._unasked and self._unconfirmed(queue)]
-        self._unasked = unasked
+        suspects = [queue for queue in present if self._suspected(queue)]
+        answers = await asyncio.gather(*(self._broker.answer(queue) for queue in suspects))
         now = asyncio.get_running_loop().time()
+        self._silent = [queue for queue, answer in zip(suspects, answers, strict=True) if answer is Answer.SILENT]
+        self._doubtful = [
+            queue
+            for queue, answer in zip(suspects, answers, strict=True)
+            if answer is Answer.NOT_OURS_TO_ASK and self._failures(queue, self._publisher.unconfirmed) > 1
+        ]
+        self._served |= {q.name: now for q, answer in zip(suspects, answers, strict=True) if answer is Answer.SERVES}
         for queue in self._silent:
             if queue.name not in self._since:
                 log.warning("queue.leaderless", queue=queue.name)
-        self._since = {queue.name: self._since.get(queue.name, now) for queue in self._silent}
-        lost = [
-            queue for queue in self._silent if queue != DEAD_LETTERS and now - self._since[queue.name] >= self._patience
-        ]
-        if not lost or not await self._a_new_one_works(lost[0]):
-            return []
-        lost, _ = await self._ask(lost)  # last of all: another process may have put it back meanwhile
-        deleted = [queue for queue in lost if await self._deleted(queue)]
-        self._silent = [queue for queue in self._silent if queue not in deleted]
-        return deleted
+        seen, self._seen = self._seen, self._connection.transport
+        before = self._since if seen is self._seen else {}  # a broker that was away meanwhile has a new minute
+        self._since = {queue.name: before.get(queue.name, now) for queue in self._silent}
+        lost = [queue for queue in self._silent if now - self._since[queue.name] >= self._patience]
+        lost = [queue for queue in lost if queue != DEAD_LETTERS]
+        if lost and await self._broker.a_new_one_works(lost[0]):
+            gone = await asyncio.gather(*(self._given_up(queue) for queue in lost))
+            for queue in (queue for queue, deleted in zip(lost, gone, strict=True) if deleted):
+                self._silent.remove(queue)
+                del self._since[queue.name]
+        return bool(suspects)
 
     def _suspected(self, queue: Queue) -> bool:
+        """Whether there is a reason to ask; one that has just served is left alone, as it may give a message."""
+        if queue in self._silent:
+            return True
+        if asyncio.get_running_loop().time() - self._served.get(queue.name, -math.inf) < self._patience:
+            return False
         consumer = self._consumers.get(queue.name)
-        return queue in self._silent or self._unconfirmed(queue) or (consumer is not None and consumer.waiting)
+        failures = self._publisher.unconfirmed, self._publisher.refused
+        return any(self._failures(queue, ways) for ways in failures) or (consumer is not None and consumer.waiting)
 
-    def _unconfirmed(self, queue: Queue) -> bool:
-        return any(
-            binding.exchange == exchange and binding.takes(key)
-            for exchange, key in self._publisher.unconfirmed
-            for binding in queue.bindings
+    def _failures(self, queue: Queue, ways: Mapping[tuple[str, str], int]) -> int:
+        """How often in a row publishes to it failed on one of these ways."""
+        return max(
+            (
+                times
+                for (exchange, key), times in ways.items()
+                for binding in queue.bindings
+                if binding.exchange == exchange and binding.takes(key)
+            ),
+            default=0,
         )
 
-    async def _ask(self, suspects: Sequence[Queue]) -> tuple[list[Queue], list[Queue]]:
-        """Those that are silent, and those that this process may not ask."""
-        answers = list(zip(suspects, await asyncio.gather(*(self._answers(queue) for queue in suspects)), strict=True))
-        return [queue for queue, answer in answers if answer is False], [
-            queue for queue, answer in answers if answer is None
-        ]
-
-    async def _answers(self, queue: Queue) -> bool | None:
-        """Whether it registers a consumer; None if this process may not ask."""
-        try:
-            async with self._channel(ANSWERS_WITHIN) as channel:
-                await channel.basic_qos(prefetch_count=1)
-                await channel.basic_consume(queue.name, _ignore, arguments={"x-priority": LAST})
-        except (TimeoutError, ConnectionInternalError):
-            return False  # it says nothing, or the broker that there is no process to ask
-        except ChannelAccessRefused:
-            return None
-        except ChannelNotFoundEntity:
-            pass  # missing: that is told elsewhere
-        return True
-
-    async def _a_new_one_works(self, like: Queue) -> bool:
-        """Whether a queue that is declared now takes a message and gives it: else the broker is in trouble, not one."""
-        name = f"{like.name}.trial-{uuid.uuid4().hex}"
-        arrived = asyncio.Event()
-        try:
-            async with self._channel(ANSWERS_WITHIN) as channel:
-                await channel.queue_declare(
-                    name, durable=True, arguments={"x-queue-type": "quorum", "x-expires": TRIAL_LIVES}
-                )
-                await channel.basic_consume(name, _telling(arrived), no_ack=True)
-                await channel.basic_publish(b"", routing_key=name, mandatory=True)
-                await arrived.wait()
-                await channel.queue_delete(name)
-        except ChannelAccessRefused:
-            self._refused = True
-        except TROUBLE as error:
-            log.warning("queue.leaderless_kept", queue=like.name, error=f"a new one does not work: {in_words(error)}")
-            return False
-        return not self._refused
-
-    async def _deleted(self, queue: Queue) -> bool:
-        try:
-            async with self._channel(DELETE_WITHIN) as channel:
-                await channel.queue_delete(queue.name)
-        except ChannelAccessRefused:
-            self._refused = True
-            return False
-        except TROUBLE as error:
-            log.warning("queue.leaderless_kept", queue=queue.name, error=in_words(error))
-            return False
-        log.warning("queue.leaderless_deleted", queue=queue.name)
-        return True
-
-    @asynccontextmanager
-    async def _channel(self, within: float) -> AsyncGenerator[AbstractChannel]:
-        """A channel on a connection of its own: what waits for a leader holds up everything on its connection.
-
-        Raises `BrokerUnavailableError` when the broker does not take the connection, `TimeoutError` for what follows.
-        """
-        transport = self._connection.transport
-        if transport is None:
-            raise BrokerUnavailableError(f"No queue can be asked: RabbitMQ's connection is lost. {CHECK}")
-        connection = aiormq.Connection(transport.connection.url, client_properties={"connection_name": NAME})
-        try:
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await connection.connect()
-            except TROUBLE as error:
-                raise BrokerUnavailableError(f"RabbitMQ takes no connection: {in_words(error)}. {CHECK}") from error
-            with not_cancelled():
-                async with asyncio.timeout(within):
-                    yield await connection.channel()
-        finally:
-            with suppress(*TROUBLE):
-                async with asyncio.timeout(BYE):
-                    await connection.close()
+    async def _given_up(self, queue: Queue) -> bool:
+        """Delete it, unless it serves by now: another process may have put it back."""
+        return await self._broker.answer(queue) is Answer.SILENT and await self._broker.delete(queue)
 
 
 def _names(queues: Sequence[Queue]) -> str:
@@ -217,14 +143,3 @@ def _remedy(queues: Sequence[Queue]) -> str:
         "delete it and run `python -m shared.topology`, as an administrator of the vhost: the ledger publishes again "
         f"what was in it{lost}"
     )
-
-
-async def _ignore(_: DeliveredMessage) -> None:
-    """Leave a message unacked: it goes back with the connection."""
-
-
-def _telling(arrived: asyncio.Event) -> Callable[[DeliveredMessage], Coroutine[Any, Any, None]]:
-    async def tell(_: DeliveredMessage) -> None:
-        arrived.set()
-
-    return tell

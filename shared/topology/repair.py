@@ -115,8 +115,9 @@ class Repair:
         """Look once, and put back what is missing; raises `BrokerUnavailableError`."""
         async with _in_time(self._bell):
             exchanges, there = await self._look()
-        for queue in await self._leaderless.look([queue for queue in self._queues if queue.name in there]):
-            del there[queue.name]  # missing now: put back by the next look
+        if await self._leaderless.look([queue for queue in self._queues if queue.name in there]):
+            async with _in_time(self._bell):
+                exchanges, there = await self._look()  # that took its time
         try:
             async with _in_time(self._bell):
                 await self._let_go([queue for queue in self._queues if queue in self._leaderless])
@@ -144,7 +145,7 @@ class Repair:
         log.warning("topology.put_back", things=self._missing, returned=[" ".join(way) for way in returned])
         metrics.TOPOLOGY_PUT_BACK.inc(max(1, len(self._missing)))
         self._missing, self._empty = [], False
-        self._publisher.forget_returned()
+        self._publisher.forget_failures()
         self._bell.set()  # who consumes what was put back?
 
     async def _look(self) -> tuple[list[str], dict[str, Depth]]:
@@ -178,7 +179,10 @@ class Repair:
                 continue
             if consumer.forgotten(ready=depth.ready, consumers=depth.consumers):
                 log.warning("consumer.forgotten", queue=queue.name, ready=depth.ready, consumers=depth.consumers)
-                await consumer.start_again()
+                try:
+                    await consumer.start_again()
+                except BrokerUnavailableError as error:  # the others must not wait for this one
+                    log.warning("consumer.waiting", queue=queue.name, error=str(error))
 
     async def _let_go(self, queues: Sequence[Queue]) -> None:
         for queue in queues:

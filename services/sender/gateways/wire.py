@@ -12,6 +12,10 @@ import pycurl
 from services.sender.gateways.corks import corked
 from services.sender.gateways.transfer import Transfer
 
+HTTP2_AGAIN = 30.0
+"""Seconds after a failed request in which a wire speaks what the peer offers: behind one address some may offer
+HTTP/1.1, while connections to others still answer by HTTP/2."""
+
 OnDone = Callable[[Transfer, int, str], None]
 """A transfer that ended, with libcurl's code (0: complete) and text."""
 
@@ -41,6 +45,7 @@ class Wire:
         self._timer: asyncio.Handle | None = None
         self._resting = Resting()
         self._http2_only = False
+        self._http2_from = 0.0
         self._multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
@@ -152,8 +157,8 @@ class Wire:
         self._multi.remove_handle(handle)
         transfer = self._active.pop(handle)
         if code:
-            self._http2_only = False
-        elif not self._http2_only:
+            self._http2_only, self._http2_from = False, self._loop.time() + HTTP2_AGAIN
+        elif not self._http2_only and self._loop.time() >= self._http2_from:
             self._http2_only = transfer.over_http2
         self._on_done(transfer, code, text)
 

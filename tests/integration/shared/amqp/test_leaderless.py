@@ -13,18 +13,20 @@ from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
-from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY
-from shared.topology import leaderless as module
+from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, questions
 from shared.topology.repair import Repair
 from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, restricted
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
+from tests.support.forwarder import Forwarder
+
+pytestmark = pytest.mark.timeout(180)
 
 SUSPENDED = "sys:suspend(Name)"
 """It is there and answers nothing, as after the broker's crash."""
 STOPPED = "ra:stop_server(quorum_queues, {Name, node()})"
 """It is not there; the broker says INTERNAL_ERROR to who asks for it, and ends his connection."""
-LONG = 40.0
+LONG = 90.0
 """Seconds: two looks that wait a second each for the queue, a deletion that waits 5 for its leader, and it put back."""
 
 
@@ -32,7 +34,7 @@ LONG = 40.0
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a publish and a queue given up sooner than their 15 and 5 seconds."""
     monkeypatch.setattr(publishing_module, "PUBLISH_TIMEOUT", 1.0)
-    monkeypatch.setattr(module, "ANSWERS_WITHIN", 1.0)
+    monkeypatch.setattr(questions, "ANSWERS_WITHIN", 1.0)
 
 
 @pytest.fixture
@@ -99,6 +101,58 @@ async def test_a_queue_that_registers_no_consumer_is_put_back_and_consumed(
         await running
 
 
+async def test_a_consumer_of_a_lost_queue_takes_no_other_of_its_connection_along(
+    connection: AbstractRobustConnection,
+    publishing: AbstractRobustConnection,
+    publisher: Publisher,
+    dead: DeadLetters,
+    lose_leader: Callable[[str, str], None],
+) -> None:
+    """RabbitMQ ends the connection of who consumes it, after each reconnect anew: so it is let go of."""
+    done: list[bool] = []
+    pools = [
+        WorkerPool(connection, queue, lambda _: _done(done), dead, workers=1, prefetch=2)
+        for queue in ("sender.high", "sender.low")
+    ]
+    async with mended(publishing, publisher, SOON, *pools):
+        running = [asyncio.create_task(pool.run()) for pool in pools]
+        await eventually(lambda: all(pool.consuming for pool in pools), WITHIN)
+        await asyncio.to_thread(lose_leader, "sender.high", STOPPED)
+        assert connection.transport is not None
+        await connection.transport.connection.close(OSError("cut"))
+        assert await arrives(publisher, key="new.low")
+        await eventually(lambda: done, WITHIN)
+        await eventually(lambda: all(pool.consuming for pool in pools), LONG)
+        await eventually(lambda: arrives(publisher), WITHIN)
+        await eventually(lambda: len(done) >= 2, WITHIN)
+        for pool in pools:
+            await pool.stop(5)
+        await asyncio.gather(*running)
+
+
+async def test_a_broker_that_goes_away_while_a_queue_is_asked_ends_nobody(
+    remote: AbstractRobustConnection,
+    way: Forwarder,
+    publisher: Publisher,
+    lose_leader: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what was silent before it went has a new minute."""
+    monkeypatch.setattr(questions, "ANSWERS_WITHIN", 5.0)
+    own = Publisher(remote)
+    await own.open(*EXCHANGES)
+    async with mended(remote, own, SOON) as repair:
+        await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+        assert not await arrives(own, RETRY, "10s.high")
+        await eventually(lambda: way.callers > 1, WITHIN)  # the question's own
+        way.go_away()
+        await eventually(lambda: way.refused > 0, WITHIN)
+        assert await repair.check() is None
+        way.come_back()
+        await eventually(lambda: arrives(own, RETRY, "10s.high"), LONG)
+    await own.close()
+
+
 async def test_two_that_look_put_it_back_once(
     amqp_url: str,
     publishing: AbstractRobustConnection,
@@ -157,6 +211,7 @@ async def test_who_may_not_ask_names_what_is_not_confirmed(
             async with mended(connection, publisher, SOON) as repair:
                 await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
                 assert not await arrives(publisher, RETRY, "10s.high")
+                assert not await arrives(publisher, RETRY, "10s.high")
 
                 async def named() -> bool:
                     return (await repair.check() or "").startswith(
@@ -199,7 +254,7 @@ async def test_a_publish_that_an_alarm_holds_accuses_no_queue(
     await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0")
     try:
         assert not await arrives(publisher, RETRY, "10s.high")
-        assert publisher.unconfirmed == []
+        assert not publisher.unconfirmed
     finally:
         await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0.4")
     await eventually(lambda: arrives(publisher, RETRY, "10s.high"), WITHIN)
