@@ -53,8 +53,12 @@ class Connection:
 
     @property
     def transport(self) -> Any:
-        """What `shared.amqp.depth` reaches through; None while the connection is being opened again."""
+        """What `shared.amqp` reaches through; None while the connection is being opened again."""
         return SimpleNamespace(connection=self) if self.connected.is_set() else None
+
+    async def ready(self) -> None:
+        """Wait until it takes what is published: no alarm is played here."""
+        await self.connected.wait()
 
     def channel(self, **_options: object) -> Any:
         """A channel that comes back with the connection; for `depth`, awaited, a plain one."""
