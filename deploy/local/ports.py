@@ -3,6 +3,7 @@
 import random
 import socket
 import urllib.request
+from collections import deque
 
 LOOPBACK = "127.0.0.1"
 
@@ -18,11 +19,16 @@ _RANDOM = random.SystemRandom()
 """Never seeded: two stacks started with one seed would draw the same ports."""
 
 
+_lately: deque[int] = deque(maxlen=1000)
+"""Ports given lately, which may not be listened on yet: what starts together in one process does not meet."""
+
+
 def free_port() -> int:
-    """Return a port that nothing listens on now, drawn at random: stacks starting together rarely meet."""
+    """Return a port that nothing listens on now, drawn at random: stacks of other processes rarely meet."""
     for _ in range(200):
         port = _RANDOM.choice(_RANGE)
-        if is_free(port):
+        if port not in _lately and is_free(port):
+            _lately.append(port)
             return port
     raise OSError(f"No free port found in {_RANGE.start}-{_RANGE.stop} on {LOOPBACK}; end what listens there.")
 
