@@ -98,7 +98,7 @@ class Stage:
     broker_since: float = field(default_factory=time.monotonic)
     """When the broker was started last."""
     emptied: list[tuple[float, str]] = field(default_factory=list)
-    """When a queue was purged or deleted with what it held."""
+    """When a queue was purged or deleted with what it held, or came back for what expired from a rung meanwhile."""
 
     def process(self, name: str) -> ManagedProcess:
         """One process of the stack, such as `sender-1`."""

@@ -92,6 +92,7 @@ def unbound(queue: Queue) -> Act:
             yield await _looked_at_later(stage, queue)
         finally:
             await _put_back(stage)
+            _held_back(stage, queue)
 
     return act
 
@@ -109,8 +110,14 @@ def deleted(queue: Queue) -> Act:
             yield f"{lost} messages; {await _looked_at_later(stage, queue)}"
         finally:
             await _put_back(stage)
+            _held_back(stage, queue)
 
     return act
+
+
+def _held_back(stage: Stage, queue: Queue) -> None:
+    """What was on its way here by a rung may be missing: RabbitMQ keeps it and tries again in three minutes."""
+    stage.emptied.append((time.time(), queue.name))
 
 
 REPAIR_WITHIN = 12.0
