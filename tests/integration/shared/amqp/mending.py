@@ -9,6 +9,7 @@ import pytest
 from aio_pika.abc import AbstractRobustConnection
 
 from deploy.local.broker import Broker
+from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady
@@ -74,3 +75,17 @@ def restricted(amqp_url: str, broker: Broker, *, read: str = ".*") -> Iterator[s
         yield parts._replace(netloc=f"{user}:secret@{parts.hostname}:{parts.port}").geturl()
     finally:
         broker.manage("DELETE", f"/users/{user}")
+
+
+@asynccontextmanager
+async def mended_by_restricted(
+    amqp_url: str, broker: Broker, *, read: str = ".*"
+) -> AsyncGenerator[tuple[Publisher, Repair]]:
+    """Look after everything as a user that may not declare, and publish as it, for as long as the block."""
+    with restricted(amqp_url, broker, read=read) as url:
+        async with await connect(url, name="restricted", timeout=10) as connection:
+            publisher = Publisher(connection)
+            await publisher.open(*EXCHANGES)
+            async with mended(connection, publisher, SOON) as repair:
+                yield publisher, repair
+            await publisher.close()

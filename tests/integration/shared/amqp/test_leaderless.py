@@ -15,7 +15,7 @@ from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, questions
 from shared.topology.repair import Repair
-from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, restricted
+from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, mended_by_restricted
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder
@@ -204,23 +204,18 @@ async def test_who_may_not_ask_names_what_is_not_confirmed(
     lose_leader: Callable[[str, str], None],
 ) -> None:
     """The restricted users of a deployment: a sender may not read what it publishes to."""
-    with restricted(amqp_url, broker, read="^sender[.]high$") as url:
-        async with await connect(url, name="restricted", timeout=10) as connection:
-            publisher = Publisher(connection)
-            await publisher.open(*EXCHANGES)
-            async with mended(connection, publisher, SOON) as repair:
-                await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
-                assert not await arrives(publisher, RETRY, "10s.high")
-                assert not await arrives(publisher, RETRY, "10s.high")
+    async with mended_by_restricted(amqp_url, broker, read="^sender[.]high$") as (publisher, repair):
+        await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+        assert not await arrives(publisher, RETRY, "10s.high")
+        assert not await arrives(publisher, RETRY, "10s.high")
 
-                async def named() -> bool:
-                    return (await repair.check() or "").startswith(
-                        "Nothing published to sender.retry.10s is confirmed, though RabbitMQ answers: look in its "
-                        "management UI which of them has no leader, and delete it and run `python -m shared.topology`"
-                    )
+        async def named() -> bool:
+            return (await repair.check() or "").startswith(
+                "Nothing published to sender.retry.10s is confirmed, though RabbitMQ answers: look in its "
+                "management UI which of them has no leader, and delete it and run `python -m shared.topology`"
+            )
 
-                await eventually(named, WITHIN)
-            await publisher.close()
+        await eventually(named, WITHIN)
 
 
 async def test_who_may_not_delete_names_it(
@@ -229,19 +224,14 @@ async def test_who_may_not_delete_names_it(
     lose_leader: Callable[[str, str], None],
 ) -> None:
     """It may ask for a consumer, and finds out the rest."""
-    with restricted(amqp_url, broker) as url:
-        async with await connect(url, name="restricted", timeout=10) as connection:
-            publisher = Publisher(connection)
-            await publisher.open(*EXCHANGES)
-            async with mended(connection, publisher, SOON) as repair:
-                await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
-                assert not await arrives(publisher, RETRY, "10s.high")
+    async with mended_by_restricted(amqp_url, broker) as (publisher, repair):
+        await asyncio.to_thread(lose_leader, "sender.retry.10s", SUSPENDED)
+        assert not await arrives(publisher, RETRY, "10s.high")
 
-                async def named() -> bool:
-                    return "and this process's broker user may not delete it" in (await repair.check() or "")
+        async def named() -> bool:
+            return "and this process's broker user may not delete it" in (await repair.check() or "")
 
-                await eventually(named, WITHIN)
-            await publisher.close()
+        await eventually(named, WITHIN)
 
 
 async def test_a_publish_that_an_alarm_holds_accuses_no_queue(

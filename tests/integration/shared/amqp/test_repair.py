@@ -19,7 +19,16 @@ from shared.errors import BrokerUnavailableError
 from shared.topology import BATCHES, EXCHANGES, LANES, QUEUES, RESULTS, Lane
 from shared.topology.declare import declare
 from shared.topology.repair import Repair
-from tests.integration.shared.amqp.mending import BATCH, NEVER, SOON, WITHIN, arrives, mended, restricted
+from tests.integration.shared.amqp.mending import (
+    BATCH,
+    NEVER,
+    SOON,
+    WITHIN,
+    arrives,
+    mended,
+    mended_by_restricted,
+    restricted,
+)
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder
@@ -144,27 +153,22 @@ async def test_who_may_not_declare_says_what_is_missing_and_comes_back_when_some
     amqp_url: str, broker: Broker, outside: Outside
 ) -> None:
     """The restricted users of a deployment: readiness has the name and the command."""
-    with restricted(amqp_url, broker) as url:
-        async with await connect(url, name="restricted", timeout=10) as connection:
-            publisher = Publisher(connection)
-            await publisher.open(*EXCHANGES)
-            async with mended(connection, publisher, SOON) as repair:
-                await outside.channel.queue_delete("sender.low")
+    async with mended_by_restricted(amqp_url, broker) as (_, repair):
+        await outside.channel.queue_delete("sender.low")
 
-                async def told() -> bool:
-                    return (await repair.check() or "") == (
-                        "The vhost lacks queue sender.low, and this process's broker user may not put it back: run "
-                        "`python -m shared.topology` as an administrator of the vhost."
-                    )
+        async def told() -> bool:
+            return (await repair.check() or "") == (
+                "The vhost lacks queue sender.low, and this process's broker user may not put it back: run "
+                "`python -m shared.topology` as an administrator of the vhost."
+            )
 
-                await eventually(told, WITHIN)
-                await declare(outside.channel)
+        await eventually(told, WITHIN)
+        await declare(outside.channel)
 
-                async def whole() -> bool:
-                    return await repair.check() is None
+        async def whole() -> bool:
+            return await repair.check() is None
 
-                await eventually(whole, WITHIN)
-            await publisher.close()
+        await eventually(whole, WITHIN)
 
 
 async def test_a_queue_that_stays_away_keeps_no_other_of_its_connection_from_coming_back(
