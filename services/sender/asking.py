@@ -83,7 +83,7 @@ class Asking:
         return True
 
     async def _give_back(self, batch: BatchReady, *, wait: float) -> None:
-        """Leave the batch to whoever comes after `wait` seconds: nothing was booked for it, and its epoch stands."""
+        """Leave the batch to whoever comes after `wait` seconds: nothing was booked for it."""
         await self._store.give_back(batch, wait=wait)
         metrics.CLAIMS.labels(batch.lane, "given_back").inc()
 

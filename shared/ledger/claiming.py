@@ -34,7 +34,8 @@ FIND = text("""
 
 GIVE_BACK = text("""
     update campaign_batch b
-       set state = 'planned', since = now(), due_at = least(now() + make_interval(secs => :wait), c.deadline)
+       set state = 'planned', epoch = epoch + 1, since = now(),
+           due_at = least(now() + make_interval(secs => :wait), c.deadline)
       from campaign c
      where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch and c.id = b.campaign_id
 """)
@@ -212,9 +213,11 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
 
 
 async def give_back(tx: Writer, batch: BatchReady, *, wait: float) -> None:
-    """Return an unclaimed batch to the planner at its epoch, to be published again after `wait` seconds.
+    """Return an unclaimed batch to the planner, to be published again after `wait` seconds at its next epoch.
 
     Or at the campaign's deadline if that is sooner: whatever FCM asks us to wait, what expires must be said in time.
+    Its epoch is over because its message is: a sender may be quicker than the stamp of the planner that published it,
+    which would say `queued` of a batch that is in no queue.
     """
     key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
     if await tx.first(FIND, key) is not None:

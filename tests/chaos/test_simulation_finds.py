@@ -75,6 +75,11 @@ def epoch_stands(real: Callable[..., Any], tx: Transaction, values: Values) -> A
     return real(tx, {**values, "steps": [0] * len(values["steps"])})
 
 
+def give_back_at_its_epoch(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
+    """Give a batch back and leave its epoch to the message that is about to be acked."""
+    return [tx.batch(batch, epoch=batch.epoch - 1) for batch in real(tx, values)]
+
+
 def open_in_the_outcomes_only(outcomes: str, _reported: str) -> list[int]:
     """Forget what was reported and is not merged yet."""
     return [position for position, letter in enumerate(outcomes) if letter == "."]
@@ -114,6 +119,10 @@ MUTATIONS: dict[str, tuple[Mutation, str]] = {
     "a release that forgets its doubt": (instead((releasing.RELEASE, without_doubt)), "contradicts FCM's record"),
     "a completion that is told twice": (instead((completion.COMPLETE, complete_again)), "final event"),
     "a lost lease that keeps its epoch": (instead((sweeping.BACK, epoch_stands)), ""),
+    "a batch given back at its epoch": (
+        instead((claiming.GIVE_BACK, give_back_at_its_epoch)),
+        "and in no queue",
+    ),
     "a merge that is no join": (lambda: patch.object(letters, "join", last_result_wins), "a result of epoch"),
     "a sender that sends again what is reported": (
         lambda: patch.object(letters, "open_positions", open_in_the_outcomes_only),

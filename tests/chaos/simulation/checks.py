@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from deploy.local.audit import Entry, Seen
 from services.fcm_emulator.answers import Answer as Word
+from shared.contracts.messages import BatchReady
 from shared.ledger.letters import NAMES, UNKNOWN, join
 from shared.topology import DEAD_LETTERS
 from tests.chaos import checker
@@ -139,6 +140,23 @@ def _forgotten(ledger: Ledger, broker: Broker) -> list[str]:
                 f"a result of epoch {result.epoch} said {result.outcomes}"
             )
     return wrong[:EXAMPLES]
+
+
+def stranded(ledger: Ledger, broker: Broker) -> list[str]:
+    """A batch that is `queued` is in a queue, now and always; where queues are wiped, sweeps look after it."""
+    queued = [batch for batch in ledger.tables.batches.values() if batch.state == "queued"]
+    if broker.wiped or not queued:
+        return []
+    known = {_key(BatchReady.model_validate_json(body)) for body in broker.bodies(BatchReady.type)}
+    return [
+        f"batch {batch.batch_no} of campaign {batch.campaign_id} is queued at epoch {batch.epoch}, and in no queue"
+        for batch in queued
+        if ledger.tables.campaigns[batch.campaign_id].status in {"sending", "paused"} and _key(batch) not in known
+    ]
+
+
+def _key(batch: Batch | BatchReady) -> tuple[int, int, int]:
+    return batch.campaign_id, batch.batch_no, batch.epoch
 
 
 def _rates(record: Record) -> list[str]:

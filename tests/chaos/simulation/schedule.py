@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.chaos.simulation.broker.server import Broker
-from tests.chaos.simulation.checks import Findings, compare
+from tests.chaos.simulation.checks import Findings, compare, stranded
 from tests.chaos.simulation.disturbances import Disturbances
 from tests.chaos.simulation.environment import EPOCH, environment
 from tests.chaos.simulation.fcm import Fcm
@@ -24,7 +24,7 @@ from tests.chaos.simulation.weather import Weather
 LONGEST = 3600.0
 """Seconds of fair weather in which every campaign must end; the longest retry rung is half of that."""
 LOOK = 0.5
-"""Seconds between looks whether it is over."""
+"""Seconds between looks: what must always hold, whether it is over."""
 SETTLES = 120.0
 """Seconds in which what follows the last campaign's end must be through: events, stale references, late messages."""
 
@@ -99,13 +99,15 @@ class World:
         self._operator = Operator(loop, self._ledger, self._fleet, plan, history)
         self.failures: list[str] = []
         self._findings = Findings()
+        self._stranded: list[str] = []
 
     async def play(self) -> None:
         """Foul weather, fair weather, the end."""
         self._operator.set_up()
         self._fleet.start()
         Disturbances(self._loop, self._weather, self._fleet, self._broker).plan(self._plan.foul_until)
-        await asyncio.sleep(self._plan.foul_until)
+        while (left := self._plan.foul_until - self._loop.time()) > 0:
+            await self._look(min(LOOK, left))
         self._history.add("heal")
         self._weather.clear()
         self._fleet.heal()
@@ -117,7 +119,7 @@ class World:
         """What became of it."""
         return Outcome(
             seed=self._plan.seed,
-            failures=[*self.failures, *self._fleet.faults, *self._findings.wrong],
+            failures=[*self.failures, *self._stranded, *self._fleet.faults, *self._findings.wrong],
             faults=self._weather.counts,
             campaigns=self._findings.campaigns,
             devices=self._findings.devices,
@@ -133,9 +135,15 @@ class World:
             self._operator.resume_all()
             if self._operator.all_final():
                 return True
-            await asyncio.sleep(LOOK)
+            await self._look(LOOK)
         self.failures.append(f"stuck: {self._operator.told()} after {LONGEST:.0f} s of fair weather")
         return False
+
+    async def _look(self, after: float) -> None:
+        """See what must hold at every moment; the first time that it does not is enough."""
+        await asyncio.sleep(after)
+        if not self._stranded:
+            self._stranded = stranded(self._ledger, self._broker)
 
     async def _settled(self) -> bool:
         """Wait until nothing is under way any more, what was sent by a process that was stopped then among it."""

@@ -250,13 +250,21 @@ async def test_an_expired_batch_is_claimed_to_be_told_so_and_books_nothing(desk:
 
 
 async def test_what_is_given_back_is_planned_for_later_but_no_later_than_its_deadline(desk: Desk) -> None:
-    """At its epoch; a claim that is held is not given back by a stale message."""
+    """At the next epoch; a claim that is held is not given back by a stale message."""
     first, second = await desk.planned(ttl=60)
     await desk.sender.give_back(first, wait=20.0)
     row = await desk.batch(first)
-    assert (row["state"], row["epoch"], row["due_at"]) == ("planned", 0, desk.time.now + 20)
-    await desk.sender.give_back(first, wait=600.0)
+    assert (row["state"], row["epoch"], row["due_at"]) == ("planned", 1, desk.time.now + 20)
+    await desk.sender.give_back(first.model_copy(update={"epoch": 1}), wait=600.0)
     assert (await desk.batch(first))["due_at"] == desk.time.now + 60
     granted(await desk.claim(second))
     await desk.sender.give_back(second, wait=0.0)
     assert (await desk.batch(second))["state"] == "claimed"
+
+
+async def test_a_stamp_after_the_batch_was_given_back_hides_nothing(desk: Desk) -> None:
+    """A sender may be quicker than the stamp: the message is gone, and what is `queued` nobody would publish."""
+    batches = await desk.planned()
+    await desk.sender.give_back(batches[0], wait=0.0)
+    await desk.planner.stamp(batches)
+    assert [(await desk.batch(batch))["state"] for batch in batches] == ["planned", "queued"]

@@ -145,14 +145,14 @@ async def test_a_schedule_starts_when_it_is_due(desk: Desk) -> None:
 
 
 async def test_a_paused_campaign_gives_no_claim_and_a_resumed_one_goes_on(desk: Desk) -> None:
-    """Its batches go back to planned at their epochs, and are due with the resume."""
+    """Its batches go back to planned, and are due with the resume."""
     first, second = await desk.planned()
     await desk.planner.stamp([first, second])
     held = granted(await desk.claim(second))
     assert await desk.pause(first.campaign_id) is not None
     assert await desk.claim(first) is NoClaim.PAUSED
     row = await desk.batch(first)
-    assert (row["state"], row["epoch"]) == ("planned", 0)
+    assert (row["state"], row["epoch"]) == ("planned", 1)
     assert (await desk.sender.look_at([first.campaign_id]))[first.campaign_id].status == "paused"
     assert await desk.release(held, "A.") == 1
     assert await desk.step(first.campaign_id) is None

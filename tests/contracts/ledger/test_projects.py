@@ -140,7 +140,7 @@ async def test_without_credentials_the_project_stops_and_its_batch_goes_back(des
     await desk.planner.stamp([batch])
     await desk.sender.without_credentials(batch, "no credentials")
     row = await desk.batch(batch)
-    assert (row["state"], row["epoch"], row["due_at"]) == ("planned", 0, desk.time.now + TIMES.probe)
+    assert (row["state"], row["epoch"], row["due_at"]) == ("planned", 1, desk.time.now + TIMES.probe)
     assert await desk.sender.hindrances() == {"project default": "circuit open: no credentials"}
 
 

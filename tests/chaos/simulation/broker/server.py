@@ -22,13 +22,21 @@ class Broker:
         self.heard: dict[int, dict[int, set[str]]] = {}
         """What a subscriber of all events was told: texts by campaign and number."""
         self._routes: dict[tuple[str, str], list[Queue]] = {}
-        self._late = 0
+        self._late: dict[int, Message] = {}
 
     @property
     def messages(self) -> int:
         """Messages anywhere: ready, in consumers' hands, on their way. Dead letters are not among them."""
         held = sum(len(queue.ready) + len(queue.unacked) for queue in self.queues.values())
-        return held + self._late - len(self.queues[topology.DEAD_LETTERS.name].ready)
+        return held + len(self._late) - len(self.queues[topology.DEAD_LETTERS.name].ready)
+
+    def bodies(self, kind: str) -> set[bytes]:
+        """What messages of a kind say, wherever they are."""
+        found = list(self._late.values())
+        for queue in self.queues.values():
+            found += queue.ready
+            found += (unacked.message for unacked in queue.unacked.values())
+        return {message.body for message in found if message.kind == kind}
 
     def publish(self, message: Message) -> bool:
         """Put a message into the queues that it is routed to; False when there is none."""
@@ -41,7 +49,7 @@ class Broker:
             copy = message.copy(exchange=message.exchange, routing_key=message.routing_key)
             path = self._weather.path(f"{message.kind} {queue.name}")
             if path is Path.LATE:
-                self._late += 1
+                self._late[id(copy)] = copy
                 self._loop.in_world(self._weather.delay(), self._arrive_late, queue, copy)
                 continue
             self.enqueue(queue, copy, ahead=path is Path.AHEAD)
@@ -134,7 +142,7 @@ class Broker:
                     self._dead_letter(queue, queue.ready.popleft())
 
     def _arrive_late(self, queue: Queue, message: Message) -> None:
-        self._late -= 1
+        del self._late[id(message)]
         self.enqueue(queue, message, ahead=False)
 
     def _expire(self, queue: Queue) -> None:

@@ -67,7 +67,7 @@ def _give_back(tx: Transaction, values: Values) -> list[Batch]:
     deadline = tx.tables.campaigns[batch.campaign_id].deadline
     due = tx.now + values["wait"]
     due = due if deadline is None else min(due, deadline.timestamp())
-    return [tx.batch(batch, state="planned", since=tx.now, due_at=due)]
+    return [tx.batch(batch, state="planned", epoch=batch.epoch + 1, since=tx.now, due_at=due)]
 
 
 @does(claiming.PACE)
