@@ -59,6 +59,13 @@ def database_url(servers: Servers) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_database_url(servers: Servers) -> Iterator[str]:
+    """Give a database of the test's own with nothing in it."""
+    with servers.database(template="template0") as url:
+        yield url
+
+
+@pytest.fixture
 def amqp_url(servers: Servers) -> Iterator[str]:
     """Give a vhost of the test's own with the topology declared."""
     with servers.vhost() as url:

@@ -18,9 +18,9 @@ LEDGER = """
            batch.doubt and campaign.delivery = 'at_least_once' as may_repeat
     from campaign_batch batch
     join campaign on campaign.id = batch.campaign_id
-    join campaign_batch_devices devices using (campaign_id, batch_no)
-    cross join lateral unnest(devices.ids) with ordinality as place (id, position)
-    join device on device.id = place.id
+    join campaign_batch_distances devices using (campaign_id, batch_no)
+    cross join lateral unnest(devices.distances) with ordinality as place (distance, position)
+    join device on device.id = batch.first_id + place.distance
     where batch.campaign_id = $1
 """
 """A row for each planned position: 3 s per million."""

@@ -22,6 +22,9 @@ from deploy.local.guardian import Guardian
 _POLL = 0.02
 """Seconds between two looks at a starting process: below what a person or a benchmark notices."""
 
+_CPU_READS = 10
+"""Tries to read the CPU time of a process's whole family without one of it ending meanwhile."""
+
 _LAST_LINES = 15
 
 
@@ -174,13 +177,17 @@ class ManagedProcess:
 
 
 def _cpu_of_family(pid: int) -> float:
-    total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
-        for process in (leader, *leader.children(recursive=True)):
+        for _ in range(_CPU_READS):
+            # Of a child that ends after its parent was read nobody tells: all of them are read once more.
             with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                # What ended children used is added to their parent (Linux only).
-                ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-                total += times.user + times.system + ended
-    return total
+                return sum(_cpu_of(process) for process in (leader, *leader.children(recursive=True)))
+    return 0.0
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    # What ended children used is added to their parent (Linux only).
+    ended: float = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+    return float(times.user + times.system + ended)

@@ -61,11 +61,11 @@ CLAIM = text("""
                   set state = 'claimed', holder = :holder, since = now(), lease_until = :lease_until,
                       due_at = to_timestamp(:lease_until)
                 where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
-            returning campaign_id, batch_no)
+            returning campaign_id, batch_no, first_id)
     select t.n - 1 as position, d.target_kind as kind, d.target as value, d.target_hash as hash, d.platform
-      from claimed join campaign_batch_devices b using (campaign_id, batch_no)
-     cross join lateral unnest(b.ids) with ordinality as t (id, n)
-      join device d on d.id = t.id and d.active
+      from claimed join campaign_batch_distances b using (campaign_id, batch_no)
+     cross join lateral unnest(b.distances) with ordinality as t (distance, n)
+      join device d on d.id = claimed.first_id + t.distance and d.active
      where not ((select exists (select from suppressed_user))
                 and exists (select from suppressed_user s where s.user_id = d.user_id offset 0))
        and not ((select exists (select from suppressed_device))

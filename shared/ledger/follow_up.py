@@ -28,8 +28,9 @@ def follow_up(audience: dict[str, Any], terms: Terms, steps: bool) -> tuple[str,
     some = terms.bind(f"[{''.join(letters)}]", "text")
     wanted = terms.bind(letters, "text[]")
     ids = f"""
-        select t.id from campaign_batch b join campaign_batch_devices v using (campaign_id, batch_no)
-         cross join lateral unnest(v.ids, string_to_array(b.outcomes, null)) as t (id, letter)
+        select b.first_id + t.distance
+          from campaign_batch b join campaign_batch_distances v using (campaign_id, batch_no)
+         cross join lateral unnest(v.distances, string_to_array(b.outcomes, null)) as t (distance, letter)
          where b.campaign_id = {campaign} and b.outcomes ~ {some} and t.letter = any({wanted})
                {_RANGE if steps else ""}
     """  # noqa: S608 - pieces of this module; what comes from a caller is a parameter

@@ -62,10 +62,11 @@ ERRORS = text("""
 """)
 
 DEAD_DEVICES = text("""
-    select b.ids[k.position + 1] as id, k.hash
+    select b.first_id + v.distances[k.position + 1] as id, k.hash
       from unnest(cast(:campaigns as bigint[]), cast(:numbers as integer[]), cast(:positions as integer[]),
                   cast(:hashes as text[])) as k (campaign_id, batch_no, position, hash)
-      join campaign_batch_devices b using (campaign_id, batch_no)
+      join campaign_batch b using (campaign_id, batch_no)
+      join campaign_batch_distances v using (campaign_id, batch_no)
 """)
 
 DEACTIVATE = text("""

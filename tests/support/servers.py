@@ -41,10 +41,10 @@ class Servers:
     numbers: Iterator[int]
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """Give the URL of a new database at the newest schema (a copy of the template: 30 ms)."""
+    def database(self, *, template: str = _TEMPLATE) -> Iterator[str]:
+        """Give the URL of a new database, a copy of a template (30 ms): at the newest schema unless told otherwise."""
         name = f"test_{next(self.numbers)}"
-        _run(self._execute(f"create database {name} template {_TEMPLATE} strategy file_copy"))
+        _run(self._execute(f"create database {name} template {template} strategy file_copy"))
         yield _with_database(self.postgres_url, name)
         _run(self._execute(f"drop database {name} with (force)"))
 

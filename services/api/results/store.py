@@ -25,9 +25,10 @@ BATCHES = text("""
 FAILURES = text(f"""
     select {_NAME} as outcome, {_CODE} as code, d.platform, count(*) as count
       from campaign_batch b
-      join campaign_batch_devices v using (campaign_id, batch_no)
-     cross join lateral unnest(v.ids, string_to_array(b.outcomes, null)) with ordinality as t (id, letter, n)
-      left join device d on d.id = t.id
+      join campaign_batch_distances v using (campaign_id, batch_no)
+     cross join lateral unnest(v.distances, string_to_array(b.outcomes, null))
+                        with ordinality as t (distance, letter, n)
+      left join device d on d.id = b.first_id + t.distance
      where b.campaign_id = :id and b.outcomes ~ '[D?RUX]' and t.letter in ('D', '?', 'R', 'U', 'X')
      group by 1, 2, 3 order by count(*) desc, 1, 2, 3
 """)  # noqa: S608 - names from our own vocabulary
@@ -48,11 +49,12 @@ PUSH_LOG = text(f"""
            select k.batch_no from campaign_batch k
             where k.campaign_id = c.id and k.last_id >= wanted.id and k.first_id <= wanted.id offset 0) as k
      cross join lateral (
-           select b.*, v.ids from campaign_batch b join campaign_batch_devices v using (campaign_id, batch_no)
+           select b.*, v.distances from campaign_batch b join campaign_batch_distances v using (campaign_id, batch_no)
             where b.campaign_id = c.id and b.batch_no = k.batch_no offset 0) as b
      cross join lateral (
            select p.n, wanted.id, substr(b.outcomes, p.n, 1) as letter
-             from (select array_position(b.ids, wanted.id) as n) as p where p.n is not null) as t
+             from (select array_position(b.distances, wanted.id - b.first_id) as n) as p
+            where p.n is not null) as t
      order by c.id desc, t.id
 """)  # noqa: S608 - names from our own vocabulary
 SCANNED = text("""
@@ -64,17 +66,18 @@ _EXPORT = f"""
     select b.batch_no, string_agg({{line}}, '' order by t.n) filter (where {{wanted}}) as lines
       from (select * from campaign_batch
              where campaign_id = :id and batch_no > :after order by batch_no limit :batches) as b
-      join campaign_batch_devices v using (campaign_id, batch_no)
-     cross join lateral unnest(v.ids, string_to_array(b.outcomes, null)) with ordinality as t (id, letter, n)
-      left join device d on d.id = t.id
-     cross join lateral (select {_NAME} as outcome, {_CODE} as code) as r
+      join campaign_batch_distances v using (campaign_id, batch_no)
+     cross join lateral unnest(v.distances, string_to_array(b.outcomes, null))
+                        with ordinality as t (distance, letter, n)
+     cross join lateral (select b.first_id + t.distance as id, {_NAME} as outcome, {_CODE} as code) as r
+      left join device d on d.id = r.id
      group by b.batch_no order by b.batch_no
 """  # noqa: S608 - names from our own vocabulary
 _WANTED = "cast(:letters as text[]) is null or t.letter = any(cast(:letters as text[]))"
 EXPORT_NDJSON = text(
     _EXPORT.format(
         wanted=_WANTED,
-        line="""'{"device_id":' || t.id || ',"user_id":' || coalesce(to_json(d.user_id)::text, 'null')
+        line="""'{"device_id":' || r.id || ',"user_id":' || coalesce(to_json(d.user_id)::text, 'null')
                 || ',"platform":' || coalesce('"' || d.platform || '"', 'null') || ',"outcome":"' || r.outcome
                 || '","code":' || coalesce(to_json(r.code)::text, 'null') || E'}\\n'""",
     )
@@ -82,7 +85,7 @@ EXPORT_NDJSON = text(
 EXPORT_CSV = text(
     _EXPORT.format(
         wanted=_WANTED,
-        line="""t.id || ',"' || coalesce(replace(d.user_id, '"', '""'), '') || '",' || coalesce(d.platform, '')
+        line="""r.id || ',"' || coalesce(replace(d.user_id, '"', '""'), '') || '",' || coalesce(d.platform, '')
                 || ',' || r.outcome || ',"' || coalesce(replace(r.code, '"', '""'), '') || E'"\\r\\n'""",
     )
 )

@@ -20,7 +20,10 @@ TABLES: Mapping[str, tuple[type, str]] = {
     "plans": (Plan, "campaign_plan order by campaign_id"),
     "batches": (
         Batch,
-        "campaign_batch join campaign_batch_devices using (campaign_id, batch_no) order by campaign_id, batch_no",
+        """(select b.*, array(select b.first_id + t.distance
+                                from unnest(v.distances) with ordinality as t (distance, n) order by n) as ids
+              from campaign_batch b join campaign_batch_distances v using (campaign_id, batch_no)) as batch
+            order by campaign_id, batch_no""",
     ),
     "events": (Event, "campaign_event order by campaign_id, campaign_seq"),
     "errors": (Error, "campaign_error order by campaign_id, code"),

@@ -28,7 +28,8 @@ LEDGER = (
     select :id, n, 'high', 'default', 2, 'finished', 'AA', 'AA', 1, 2 from generate_series(1, :batches) as n
     """,
     """
-    insert into campaign_batch_devices select campaign_id, batch_no, '{1,2}' from campaign_batch where campaign_id = :id
+    insert into campaign_batch_devices (campaign_id, batch_no, near)
+    select campaign_id, batch_no, '{0,1}' from campaign_batch where campaign_id = :id
     """,
     "insert into campaign_event (campaign_id, campaign_seq, name) values (:id, 1, 'completed')",
     "insert into campaign_plan (campaign_id, max_id, done) values (:id, 1, true)",

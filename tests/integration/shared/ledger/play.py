@@ -20,9 +20,12 @@ T = TypeVar("T")
 FINAL = {"completed", "cancelled"}
 
 ROWS = """
-    select b.*, d.ids, array(select id from device where id = any(d.ids) and active) as active
-      from campaign_batch b join campaign_batch_devices d using (campaign_id, batch_no)
-     where campaign_id = :id order by batch_no
+    select b.*, array(select id from device where id = any(b.ids) and active) as active
+      from (select b.*, array(select b.first_id + t.distance
+                                from unnest(v.distances) with ordinality as t (distance, n) order by n) as ids
+              from campaign_batch b join campaign_batch_distances v using (campaign_id, batch_no)
+             where campaign_id = :id) as b
+     order by batch_no
 """
 CAMPAIGN = """
     select c.*, (select count(*) from campaign_event e

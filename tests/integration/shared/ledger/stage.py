@@ -44,6 +44,14 @@ def target_hash(target: str) -> bytes:
     return hashlib.sha256(f"token:{target}".encode()).digest()[:16]
 
 
+IDS = """
+    select array(select b.first_id + t.distance
+                   from unnest(v.distances) with ordinality as t (distance, n) order by n) as ids
+      from campaign_batch b join campaign_batch_distances v using (campaign_id, batch_no)
+     where campaign_id = :id order by batch_no
+"""
+
+
 class Stage:
     """Short verbs over one database."""
 
@@ -193,6 +201,10 @@ class Stage:
         """Every row of any query."""
         async with self.database.read() as tx:
             return list(await tx.all(text(statement), values))
+
+    async def ids_by_batch(self, campaign_id: int) -> list[list[int]]:
+        """Device ids of each batch, in the order of batches."""
+        return [list(row.ids) for row in await self.all(IDS, id=campaign_id)]
 
     async def all_at_once(self, *statements: str, **values: Any) -> list[Sequence[Row[Any]]]:
         """Every row of several queries, in one transaction."""

@@ -18,10 +18,7 @@ async def devices_of(stage: Stage, campaign_id: int, *, batches: int = 3) -> lis
     """Plan a campaign to its end; returns its devices in the order of batches."""
     while (await stage.campaign(campaign_id)).planned_at is None:
         assert await stage.step(campaign_id, batches=batches, size=2) is not None
-    rows = await stage.all(
-        "select unnest(ids) as id from campaign_batch_devices where campaign_id = :id order by batch_no", id=campaign_id
-    )
-    return [row.id for row in rows]
+    return [id_ for ids in await stage.ids_by_batch(campaign_id) for id_ in ids]
 
 
 async def counted(stage: Stage, audience: dict[str, Any]) -> list[int]:

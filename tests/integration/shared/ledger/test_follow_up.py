@@ -32,8 +32,7 @@ async def followed(stage: Stage, campaign_id: int, *outcomes: str, batches: int 
     )
     while (page := await stage.step(campaign, batches=batches, size=2)) is not None and not page.done:
         pass
-    rows = await stage.all("select ids from campaign_batch_devices where campaign_id = :id", id=campaign)
-    return sorted(id_ for row in rows for id_ in row.ids)
+    return sorted(id_ for ids in await stage.ids_by_batch(campaign) for id_ in ids)
 
 
 @pytest.mark.parametrize("batches", [1, 100])
@@ -86,17 +85,15 @@ async def test_whatever_the_steps_every_device_is_followed_up_once(
     while (page := await stage.step(campaign_id, batches=rng.randint(1, 4), size=3)) is not None and not page.done:
         pass
     wanted = []
-    for row in await stage.all(
-        "select batch_no, ids from campaign_batch_devices where campaign_id = :id", id=campaign_id
-    ):
-        letters = "".join(rng.choice("AD?") for _ in row.ids)
+    for batch_no, batch in enumerate(await stage.ids_by_batch(campaign_id)):
+        letters = "".join(rng.choice("AD?") for _ in batch)
         await stage.run(
             "update campaign_batch set outcomes = :letters where campaign_id = :id and batch_no = :n",
             letters=letters,
             id=campaign_id,
-            n=row.batch_no,
+            n=batch_no,
         )
-        wanted += [id_ for id_, letter in zip(row.ids, letters, strict=True) if letter in "D?"]
+        wanted += [id_ for id_, letter in zip(batch, letters, strict=True) if letter in "D?"]
     gone = set(rng.sample(ids, 5))
     await stage.run("update device set active = false where id = any(cast(:ids as bigint[]))", ids=list(gone))
     assert await followed(stage, campaign_id, "dead", "unknown", batches=1) == sorted(set(wanted) - gone)

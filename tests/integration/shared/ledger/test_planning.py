@@ -5,15 +5,8 @@ import asyncio
 import pytest
 
 from shared.ledger import planning
+from shared.ledger.planning import NEAR
 from tests.integration.shared.ledger.stage import Stage
-
-
-async def ids_of(stage: Stage, campaign_id: int) -> list[list[int]]:
-    """Device ids of each batch, in the order of batches."""
-    rows = await stage.all(
-        "select ids from campaign_batch_devices where campaign_id = :id order by batch_no", id=campaign_id
-    )
-    return [list(row.ids) for row in rows]
 
 
 async def test_an_audience_is_cut_into_batches_that_hold_each_device_once(stage: Stage) -> None:
@@ -26,7 +19,7 @@ async def test_an_audience_is_cut_into_batches_that_hold_each_device_once(stage:
     assert page is not None
     assert page.done
     assert [batch.size for batch in page.batches] == [2, 2, 1]
-    assert [id_ for batch in await ids_of(stage, campaign_id) for id_ in batch] == devices
+    assert [id_ for batch in await stage.ids_by_batch(campaign_id) for id_ in batch] == devices
     campaign = await stage.campaign(campaign_id)
     assert (campaign.total, campaign.pending) == (5, 5)
     assert campaign.planned_at is not None
@@ -40,7 +33,7 @@ async def test_an_audience_is_cut_over_steps_without_gap_or_overlap(stage: Stage
     pages = [await stage.step(campaign_id, batches=1, size=2) for _ in range(3)]
 
     assert [(len(page.batches), page.done) for page in pages if page] == [(1, False), (1, False), (0, True)]
-    assert await ids_of(stage, campaign_id) == [devices[:2], devices[2:]]
+    assert await stage.ids_by_batch(campaign_id) == [devices[:2], devices[2:]]
     assert [page.batches[0].batch_no for page in pages if page and page.batches] == [0, 1]
 
 
@@ -93,7 +86,7 @@ async def test_many_planners_share_a_campaign_without_miscounting(stage: Stage) 
     while (await stage.campaign(campaign_id)).planned_at is None:
         await stage.step(campaign_id, batches=1, size=2)
 
-    assert [id_ for batch in await ids_of(stage, campaign_id) for id_ in batch] == devices
+    assert [id_ for batch in await stage.ids_by_batch(campaign_id) for id_ in batch] == devices
     assert (await stage.campaign(campaign_id)).total == 12
 
 
@@ -112,7 +105,7 @@ async def test_inactive_devices_are_not_in_the_audience(stage: Stage) -> None:
     await stage.run("update device set active = false where id = :id", id=devices[1])
     campaign_id = await stage.sending()
     await stage.step(campaign_id)
-    assert await ids_of(stage, campaign_id) == [[devices[0], devices[2]]]
+    assert await stage.ids_by_batch(campaign_id) == [[devices[0], devices[2]]]
 
 
 async def test_an_audience_of_users_has_every_device_of_theirs_and_no_other(stage: Stage) -> None:
@@ -121,7 +114,22 @@ async def test_an_audience_of_users_has_every_device_of_theirs_and_no_other(stag
     second = await stage.devices(1)
     campaign_id = await stage.sending(audience={"kind": "users", "user_ids": ["user-1", "user-3", "nobody"]})
     await stage.step(campaign_id)
-    assert await ids_of(stage, campaign_id) == [[first[0], first[2]], second]
+    assert await stage.ids_by_batch(campaign_id) == [[first[0], first[2]], second]
+
+
+@pytest.mark.parametrize(("distance", "kept"), [(NEAR - 1, "near"), (NEAR, "far"), (2**40, "far")])
+async def test_what_a_batch_keeps_of_its_devices_depends_on_how_far_it_reaches(
+    stage: Stage, distance: int, kept: str
+) -> None:
+    """Two bytes a device or eight; whoever reads them sees no difference."""
+    first = await stage.devices(1)
+    await stage.run("select setval(pg_get_serial_sequence('device', 'id'), :id)", id=first[0] + distance - 1)
+    last = await stage.devices(1)
+    campaign_id = await stage.sending()
+    await stage.step(campaign_id)
+    assert await stage.ids_by_batch(campaign_id) == [first + last]
+    (row,) = await stage.all("select near, far from campaign_batch_devices")
+    assert row._asdict() == {"near": None, "far": None, kept: [0, distance]}
 
 
 async def test_a_batch_holds_devices_of_one_project_only(stage: Stage) -> None:
@@ -135,7 +143,7 @@ async def test_a_batch_holds_devices_of_one_project_only(stage: Stage) -> None:
 
     assert page is not None
     by_project: dict[str, list[int]] = {"default": [], "other": []}
-    for batch, ids in zip(page.batches, await ids_of(stage, campaign_id), strict=True):
+    for batch, ids in zip(page.batches, await stage.ids_by_batch(campaign_id), strict=True):
         assert len(ids) == batch.size <= 2
         by_project[batch.project] += ids
     assert by_project == {"default": mine, "other": theirs}
@@ -150,7 +158,7 @@ async def test_a_page_that_ends_between_projects_loses_nobody(stage: Stage) -> N
     campaign_id = await stage.sending()
     while (await stage.campaign(campaign_id)).planned_at is None:
         await stage.step(campaign_id, batches=1, size=3)
-    assert sorted(id_ for batch in await ids_of(stage, campaign_id) for id_ in batch) == devices
+    assert sorted(id_ for batch in await stage.ids_by_batch(campaign_id) for id_ in batch) == devices
 
 
 async def test_a_fresh_batch_is_not_taken_again_while_its_planner_publishes(stage: Stage) -> None:
