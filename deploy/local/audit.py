@@ -14,12 +14,12 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from shared.ledger.letters import NAMES
 
 LEDGER = """
-    select device.target, device.active, substr(batch.outcomes, place.position::int, 1) as letter,
+    select device.target, device.active, place.letter,
            batch.doubt and campaign.delivery = 'at_least_once' as may_repeat
     from campaign_batch batch
     join campaign on campaign.id = batch.campaign_id
     join campaign_batch_distances devices using (campaign_id, batch_no)
-    cross join lateral unnest(devices.distances) with ordinality as place (distance, position)
+    cross join lateral unnest(devices.distances, string_to_array(batch.outcomes, null)) as place (distance, letter)
     join device on device.id = batch.first_id + place.distance
     where batch.campaign_id = $1
 """

@@ -61,7 +61,7 @@ _CUT = """
                now() + make_interval(secs => :grace)
           from batches
     ), devices as (
-        insert into campaign_batch_devices (campaign_id, batch_no, near, far)
+        insert into campaign_batch_member (campaign_id, batch_no, near, far)
         select :id, batch_no,
                case when last_id - first_id < :near then
                     array(select (id - first_id)::smallint

@@ -16,7 +16,7 @@ SIZES = """
     select relname, pg_table_size(oid)::float8 as heap, pg_indexes_size(oid)::float8 as indexes from pg_class
      where relkind = 'r' and relname = any($1::text[])
 """
-TABLES = ("campaign", "campaign_plan", "campaign_batch", "campaign_batch_devices", "campaign_error", "campaign_event")
+TABLES = ("campaign", "campaign_plan", "campaign_batch", "campaign_batch_member", "campaign_error", "campaign_event")
 
 
 def main(

@@ -35,7 +35,7 @@ BATCHES = """
       from generate_series(0, $2::int / $3::int - 1) as b
 """
 DEVICES = """
-    insert into campaign_batch_devices (campaign_id, batch_no, near)
+    insert into campaign_batch_member (campaign_id, batch_no, near)
     select $1, b, array(select generate_series(0, $3::int - 1)::smallint)
       from generate_series(0, $2::int / $3::int - 1) as b
 """

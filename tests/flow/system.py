@@ -189,6 +189,12 @@ class System:
             for name, service in self.stack.services.items()
         }
 
+    async def claims(self) -> float:
+        """How many batches the senders have taken to send."""
+        senders = [service.url for name, service in self.stack.services.items() if name.startswith("sender")]
+        pages = [(await self.api.get(f"{url}/metrics")).text for url in senders]
+        return sum(counter(page, "carillon_claims_total", "claimed") for page in pages)
+
     async def dead_letters(self) -> int:
         """How many messages wait in `dead` to be looked at."""
         async with await aio_pika.connect(self.stack.amqp_url) as connection, connection.channel() as channel:
@@ -217,9 +223,9 @@ class System:
         await eventually(lambda: self.value(waiting, service))
 
 
-def counter(metrics: str, name: str) -> float:
-    """Sum a counter over its labels, in Prometheus' text."""
-    lines = [line for line in metrics.splitlines() if line.startswith(name)]
+def counter(metrics: str, name: str, value: str = "") -> float:
+    """Sum a counter over its labels, in Prometheus' text; or where some label has this value."""
+    lines = [line for line in metrics.splitlines() if line.startswith(name) and (not value or f'="{value}"' in line)]
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 

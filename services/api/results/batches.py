@@ -49,7 +49,9 @@ class Batch(BaseModel):
     project: str
     state: State
     size: int
-    epoch: int = Field(description="Times that it changed hands; a message of an older epoch does nothing")
+    epoch: int = Field(
+        description="Times that it was released, given back, moved or lost; a message of an older epoch does nothing"
+    )
     attempt: int = Field(description="Attempts that cost its devices one")
     lost: int = Field(description="Leases that were lost over it")
     doubt: bool = Field(description="Something of it may have been sent without anybody knowing")

@@ -9,7 +9,7 @@ from deploy.local.errors import StartError
 from tests.chaos.faults import Act, Aimed, Fault
 from tests.chaos.stage import AWAY, Stage
 
-TABLES = ("campaign", "campaign_batch", "campaign_batch_devices", "campaign_event", "device", "outbox", "project")
+TABLES = ("campaign", "campaign_batch", "campaign_batch_member", "campaign_event", "device", "outbox", "project")
 TERMINATE = """
     select count(pg_terminate_backend(pid)) from pg_stat_activity
      where pid <> pg_backend_pid() and backend_type = 'client backend'

@@ -262,6 +262,32 @@ async def test_what_is_given_back_is_planned_for_later_but_no_later_than_its_dea
     assert (await desk.batch(second))["state"] == "claimed"
 
 
+async def test_a_batch_that_waits_is_given_back_with_all_that_is_known_of_it(desk: Desk) -> None:
+    """Attempts, doubts and letters; whoever gives the same message back again changes nothing."""
+    (batch, _) = await desk.planned()
+    claim = granted(await desk.claim(batch))
+    known = Release("A.", retry_after=5.0, attempt=2, unanswered=True)
+    retry = batch.model_copy(update={"epoch": await desk.sender.release(claim, known)})
+    before = await desk.batch(batch)
+    await desk.sender.give_back(retry, wait=20.0)
+    back = await desk.batch(batch)
+    changed = {"state": "planned", "epoch": 2, "since": desk.time.now, "due_at": desk.time.now + 20}
+    assert back == {**before, **changed}
+    await desk.sender.give_back(retry, wait=600.0)
+    assert await desk.batch(batch) == back
+
+
+async def test_what_was_given_back_is_cancelled_once(desk: Desk) -> None:
+    """And its message, should it come again, is over."""
+    batch, other = await desk.planned()
+    await desk.sender.give_back(batch, wait=600.0)
+    await desk.cancel(batch.campaign_id)
+    for result in await desk.close(batch.campaign_id):
+        await desk.merge(result)
+    assert [(await desk.batch(one))["outcomes"] for one in (batch, other)] == ["CC", "CC"]
+    assert await desk.claim(batch) is NoClaim.STALE
+
+
 async def test_a_stamp_after_the_batch_was_given_back_hides_nothing(desk: Desk) -> None:
     """A sender may be quicker than the stamp: the message is gone, and what is `queued` nobody would publish."""
     batches = await desk.planned()

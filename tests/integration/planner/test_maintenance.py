@@ -28,7 +28,7 @@ LEDGER = (
     select :id, n, 'high', 'default', 2, 'finished', 'AA', 'AA', 1, 2 from generate_series(1, :batches) as n
     """,
     """
-    insert into campaign_batch_devices (campaign_id, batch_no, near)
+    insert into campaign_batch_member (campaign_id, batch_no, near)
     select campaign_id, batch_no, '{0,1}' from campaign_batch where campaign_id = :id
     """,
     "insert into campaign_event (campaign_id, campaign_seq, name) values (:id, 1, 'completed')",
@@ -37,7 +37,7 @@ LEDGER = (
 )
 COUNT = """
     select (select count(*) from campaign_batch where campaign_id = c.id) as batches,
-           (select count(*) from campaign_batch_devices where campaign_id = c.id) as devices,
+           (select count(*) from campaign_batch_member where campaign_id = c.id) as devices,
            (select count(*) from campaign_event where campaign_id = c.id) as events,
            (select count(*) from campaign_error where campaign_id = c.id) as errors,
            accepted, ledger_deleted_at is not null as deleted

@@ -31,11 +31,12 @@ class Broker:
         return held + len(self._late) - len(self.queues[topology.DEAD_LETTERS.name].ready)
 
     def bodies(self, kind: str) -> set[bytes]:
-        """What messages of a kind say, wherever they are."""
+        """What messages of a kind say, wherever they are; dead letters are not among them."""
         found = list(self._late.values())
         for queue in self.queues.values():
-            found += queue.ready
-            found += (unacked.message for unacked in queue.unacked.values())
+            if queue.name != topology.DEAD_LETTERS.name:
+                found += queue.ready
+                found += (unacked.message for unacked in queue.unacked.values())
         return {message.body for message in found if message.kind == kind}
 
     def publish(self, message: Message) -> bool:

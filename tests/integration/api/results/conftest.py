@@ -10,10 +10,12 @@ from tests.integration.shared.ledger.stage import Stage, result, staged
 Ended = Callable[..., Coroutine[Any, Any, int]]
 
 
-@pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
-    """Give the ledger's transitions, a word each."""
+@pytest.fixture(params=["near", "far"])
+async def stage(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Stage]:
+    """Give the ledger's transitions, a word each; devices whose ids are near each other, and far apart."""
     async with staged(database_url) as ledger:
+        if request.param == "far":
+            await ledger.spread()
         yield ledger
 
 

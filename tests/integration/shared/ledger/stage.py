@@ -15,6 +15,7 @@ from shared.contracts.messages import BatchReady, BatchResult
 from shared.db import Database
 from shared.ledger import campaigns, claiming, closing, letters, merging, planning, releasing, sweeping
 from shared.ledger.completion import complete_if_done
+from shared.ledger.planning import NEAR
 from shared.ledger.times import Times
 
 DEVICES = text("""
@@ -68,6 +69,10 @@ class Stage:
         async with self.database.write() as tx:
             rows = await tx.all(DEVICES, {"project": project, "targets": targets, "hashes": hashes})
         return sorted(row.id for row in rows)
+
+    async def spread(self) -> None:
+        """Register devices from now on with ids so far apart that two of them are no near ones."""
+        await self.run(f"alter sequence device_id_seq increment by {NEAR}")
 
     async def draft(
         self,

@@ -1,8 +1,11 @@
 """Bringing a database to the newest schema."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from shared.ledger.migrations import upgrade
 from tests.integration.shared.ledger.stage import IDS, Stage
@@ -31,19 +34,71 @@ async def test_an_upgrade_of_a_database_at_the_head_changes_nothing(stage: Stage
     assert (await stage.batch(batch.campaign_id)).state == "planned"
 
 
-async def test_what_a_batch_knew_as_ids_it_knows_as_distances(empty_database_url: str) -> None:
-    """However far apart they are."""
-    batches = [[7], [1, 2, 500], [5, 32772], [5, 32773], [9_000_000_000, 9_000_000_001, 9_002_000_000]]
+BATCHES = [[7], [1, 2, 500], [5, 32772], [5, 32773], [9_000_000_000, 9_000_000_001, 9_002_000_000]]
+"""The devices of batches: near each other up to 32,767 ids, or far apart."""
+OLD_CUT = """
+    with batches as (
+        select $1::bigint as campaign_id, 99 as batch_no, $2::bigint[] as ids
+    ), rows as (
+        insert into campaign_batch (campaign_id, batch_no, lane, project_id, size, outcomes, reported,
+                                    first_id, last_id)
+        select campaign_id, batch_no, 'normal', 'p', 3, '...', '...', ids[1], ids[3] from batches
+    )
+    insert into campaign_batch_devices (campaign_id, batch_no, ids) select campaign_id, batch_no, ids from batches
+"""
+OLD_READ = """
+    select array_agg(t.id order by t.n) as ids
+      from campaign_batch_devices b cross join lateral unnest(b.ids) with ordinality as t (id, n)
+     group by b.campaign_id, b.batch_no order by b.batch_no
+"""
+
+
+@pytest.fixture
+async def before_distances(empty_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection to a ledger of the version before, with some batches."""
     await asyncio.to_thread(upgrade, empty_database_url, "0005")
     connection = await asyncpg.connect(empty_database_url)
     try:
-        for number, ids in enumerate(batches):
+        for number, ids in enumerate(BATCHES):
             await connection.execute(BEFORE_DISTANCES, number, ids)
-        await asyncio.to_thread(upgrade, empty_database_url)
-        after = await connection.fetch(IDS.replace("where campaign_id = :id", ""))
-        assert [list(row["ids"]) for row in after] == batches
-        assert await connection.fetchval("select count(*) from campaign_batch_devices where near is not null") == 3
-        await connection.execute("delete from campaign_batch")
-        assert await connection.fetchval("select count(*) from campaign_batch_devices") == 0
+        yield connection
     finally:
         await connection.close()
+
+
+async def test_what_a_batch_knew_as_ids_it_knows_as_distances(
+    before_distances: asyncpg.Connection, empty_database_url: str
+) -> None:
+    """However far apart they are; who deletes a batch still deletes what it knew."""
+    await asyncio.to_thread(upgrade, empty_database_url)
+    after = await before_distances.fetch(IDS.replace("where campaign_id = :id", ""))
+    assert [list(row["ids"]) for row in after] == BATCHES
+    assert await before_distances.fetchval("select count(*) from campaign_batch_member where near is not null") == 3
+    await before_distances.execute("delete from campaign_batch")
+    assert await before_distances.fetchval("select count(*) from campaign_batch_member") == 0
+
+
+async def test_services_of_the_version_before_go_on_with_ids(
+    before_distances: asyncpg.Connection, empty_database_url: str
+) -> None:
+    """They read what all have written and write what all can read, also by statements prepared long ago."""
+    old_read = await before_distances.prepare(OLD_READ)
+    old_cut = await before_distances.prepare(OLD_CUT)
+    assert [list(row["ids"]) for row in await old_read.fetch()] == BATCHES
+    await asyncio.to_thread(upgrade, empty_database_url)
+    assert [list(row["ids"]) for row in await old_read.fetch()] == BATCHES
+    campaign_id = await before_distances.fetchval("select min(id) from campaign")
+    await old_cut.fetch(campaign_id, [3, 4, 9])
+    after = await before_distances.fetch(IDS.replace("where campaign_id = :id", ""))
+    assert [list(row["ids"]) for row in after] == [*BATCHES, [3, 4, 9]]
+
+
+async def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
+    before_distances: asyncpg.Connection, empty_database_url: str
+) -> None:
+    """A migration is one transaction."""
+    await before_distances.execute("create table campaign_batch_member ()")
+    with pytest.raises(ProgrammingError, match="campaign_batch_member"):
+        await asyncio.to_thread(upgrade, empty_database_url)
+    assert [list(row["ids"]) for row in await before_distances.fetch(OLD_READ)] == BATCHES
+    assert await before_distances.fetchval("select version_num from alembic_version") == "0005"

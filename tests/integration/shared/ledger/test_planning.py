@@ -128,7 +128,7 @@ async def test_what_a_batch_keeps_of_its_devices_depends_on_how_far_it_reaches(
     campaign_id = await stage.sending()
     await stage.step(campaign_id)
     assert await stage.ids_by_batch(campaign_id) == [first + last]
-    (row,) = await stage.all("select near, far from campaign_batch_devices")
+    (row,) = await stage.all("select near, far from campaign_batch_member")
     assert row._asdict() == {"near": None, "far": None, kept: [0, distance]}
 
 
