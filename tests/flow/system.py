@@ -190,7 +190,7 @@ class System:
         }
 
     async def claims(self) -> float:
-        """How many batches the senders have taken to send."""
+        """How many batches of all campaigns the senders have taken to send, each since its start."""
         senders = [service.url for name, service in self.stack.services.items() if name.startswith("sender")]
         pages = [(await self.api.get(f"{url}/metrics")).text for url in senders]
         return sum(counter(page, "carillon_claims_total", "claimed") for page in pages)

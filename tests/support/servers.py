@@ -128,7 +128,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     _in_thread(asyncio.run, coroutine)
 
 
-def _in_thread(function: Callable[..., None], *arguments: object) -> None:
+def _in_thread(function: Callable[..., object], *arguments: object) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(function, *arguments).result()
 

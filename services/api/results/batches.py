@@ -50,7 +50,7 @@ class Batch(BaseModel):
     state: State
     size: int
     epoch: int = Field(
-        description="Times that it was released, given back, moved or lost; a message of an older epoch does nothing"
+        description="Times that it was released, given back, moved, lost or ended; older messages do nothing"
     )
     attempt: int = Field(description="Attempts that cost its devices one")
     lost: int = Field(description="Leases that were lost over it")

@@ -35,9 +35,11 @@ if __name__ == "__main__":
     try:
         settings = load(MigrationSettings)
         asyncio.run(wait(str(settings.database_url), settings.start_timeout))
-        upgrade(str(settings.database_url))
+        known = upgrade(str(settings.database_url))
     except DatabaseUnavailableError as error:
         sys.exit(str(error))
     except (SQLAlchemyError, OSError, ConfigurationError) as error:
         sys.exit(f"The schema could not be brought up to date: {error}")
-    sys.stdout.write("The schema is up to date.\n")
+    sys.stdout.write(
+        "The schema is up to date.\n" if known else "The schema is a newer version's, and was left as it is.\n"
+    )

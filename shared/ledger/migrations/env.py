@@ -15,6 +15,10 @@ LOCK = 0x0CA2_1110
 def _migrate(connection: Connection) -> None:
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK})
     context.configure(connection=connection)
+    known = {script.revision for script in context.script.walk_revisions()}
+    if not known.issuperset(context.get_context().get_current_heads()):
+        context.config.attributes["newer"] = True
+        return
     context.run_migrations()
 
 

@@ -285,6 +285,7 @@ async def test_what_was_given_back_is_cancelled_once(desk: Desk) -> None:
     for result in await desk.close(batch.campaign_id):
         await desk.merge(result)
     assert [(await desk.batch(one))["outcomes"] for one in (batch, other)] == ["CC", "CC"]
+    assert await desk.close(batch.campaign_id) == []
     assert await desk.claim(batch) is NoClaim.STALE
 
 

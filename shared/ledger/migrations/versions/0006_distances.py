@@ -1,7 +1,7 @@
 """A batch keeps its devices as distances from its first id: two bytes each where they are near, else eight, compressed.
 
-Services of the version before go on meanwhile and afterwards: `campaign_batch_devices` is a view that says ids to who
-reads it, and takes them from who writes. They wait while what is there is written anew, 0.2 s a million devices.
+Services of the version before go on beside it and after it: `campaign_batch_devices` is a view that gives ids to who
+reads it, and takes them from who writes. While what is there is written anew, 0.2 s a million devices, they wait.
 """
 
 from alembic import op
@@ -14,8 +14,27 @@ _FAR = "case when last_id - first_id >= 32768 then array({distances}) end"
 _OF_IDS = "select id - first_id as distance from unnest(ids) with ordinality as t (id, n) order by n"
 
 STATEMENTS = (
-    # In the order in which services take them: one that has a batch comes for its devices next.
-    "lock table campaign_batch, campaign_batch_devices in access exclusive mode",
+    # Whoever has one of the two may want the other, in either order; and whoever comes while this waits, waits too. So
+    # it waits for seconds only, lets go of what it has, and tries again.
+    """
+    do $$
+    declare tries integer := 20;
+    begin
+        set local lock_timeout = '3s';
+        loop
+            begin
+                lock table campaign_batch, campaign_batch_devices in access exclusive mode;
+                exit;
+            exception when lock_not_available or deadlock_detected then
+                tries := tries - 1;
+                if tries = 0 then
+                    raise exception 'campaign_batch is in use all the time. Is a backup or a long query running?';
+                end if;
+                perform pg_sleep(random());
+            end;
+        end loop;
+    end $$
+    """,
     """
     create table campaign_batch_member (
         campaign_id bigint not null,
@@ -32,12 +51,13 @@ STATEMENTS = (
       from campaign_batch_devices join campaign_batch using (campaign_id, batch_no)
     """,  # noqa: S608 - pieces of this module
     "drop table campaign_batch_devices",
-    # Deferred, because the version before writes batch and devices in one statement and this one by the view's trigger.
+    # Deferred: the version before inserts batch and devices in one statement, and the trigger may come first.
     """
     alter table campaign_batch_member
       add foreign key (campaign_id, batch_no) references campaign_batch on delete cascade
           deferrable initially deferred
     """,
+    "analyze campaign_batch_member",
     """
     create view campaign_batch_distances as
     select campaign_id, batch_no, coalesce(near::bigint[], far) as distances from campaign_batch_member

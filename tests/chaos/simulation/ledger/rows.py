@@ -120,7 +120,7 @@ class Plan(Row):
 
 @dataclass
 class Batch(Row):
-    """A batch and its devices' letters; `ids` are of `campaign_batch_devices`."""
+    """A batch and its devices' letters; `ids` are what `campaign_batch_distances` tells."""
 
     campaign_id: int
     batch_no: int

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from shared.ledger.migrations import upgrade
 from tests.integration.shared.ledger.stage import IDS, Stage
+from tests.support.eventually import eventually
 
 BEFORE_DISTANCES = """
     with campaign as (
@@ -38,7 +39,7 @@ BATCHES = [[7], [1, 2, 500], [5, 32772], [5, 32773], [9_000_000_000, 9_000_000_0
 """The devices of batches: near each other up to 32,767 ids, or far apart."""
 OLD_CUT = """
     with batches as (
-        select $1::bigint as campaign_id, 99 as batch_no, $2::bigint[] as ids
+        select $1::bigint as campaign_id, $2::integer as batch_no, $3::bigint[] as ids
     ), rows as (
         insert into campaign_batch (campaign_id, batch_no, lane, project_id, size, outcomes, reported,
                                     first_id, last_id)
@@ -46,6 +47,15 @@ OLD_CUT = """
     )
     insert into campaign_batch_devices (campaign_id, batch_no, ids) select campaign_id, batch_no, ids from batches
 """
+NEW_WRITE = """
+    with rows as (
+        insert into campaign_batch (campaign_id, batch_no, lane, project_id, size, outcomes, reported,
+                                    first_id, last_id)
+        values ($1::bigint, 100, 'normal', 'p', 2, '..', '..', 5, 6)
+    )
+    insert into campaign_batch_member (campaign_id, batch_no, near) values ($1, 100, '{0,1}')
+"""
+WAITS = "select true from pg_locks where not granted and relation = 'campaign_batch_devices'::regclass"
 OLD_READ = """
     select array_agg(t.id order by t.n) as ids
       from campaign_batch_devices b cross join lateral unnest(b.ids) with ordinality as t (id, n)
@@ -84,21 +94,47 @@ async def test_services_of_the_version_before_go_on_with_ids(
     """They read what all have written and write what all can read, also by statements prepared long ago."""
     old_read = await before_distances.prepare(OLD_READ)
     old_cut = await before_distances.prepare(OLD_CUT)
-    assert [list(row["ids"]) for row in await old_read.fetch()] == BATCHES
-    await asyncio.to_thread(upgrade, empty_database_url)
-    assert [list(row["ids"]) for row in await old_read.fetch()] == BATCHES
     campaign_id = await before_distances.fetchval("select min(id) from campaign")
-    await old_cut.fetch(campaign_id, [3, 4, 9])
+    await old_cut.fetch(campaign_id, 97, [3, 4, 9])
+    await asyncio.to_thread(upgrade, empty_database_url)
+    await old_cut.fetch(campaign_id, 98, [3, 4, 32_770])
+    await old_cut.fetch(campaign_id, 99, [3, 4, 32_771])
+    await before_distances.execute(NEW_WRITE, campaign_id)
     after = await before_distances.fetch(IDS.replace("where campaign_id = :id", ""))
-    assert [list(row["ids"]) for row in after] == [*BATCHES, [3, 4, 9]]
+    expected = [*BATCHES, [3, 4, 9], [3, 4, 32_770], [3, 4, 32_771], [5, 6]]
+    assert [list(row["ids"]) for row in after] == expected
+    assert [list(row["ids"]) for row in await old_read.fetch()] == expected
+
+
+async def test_services_under_way_are_waited_for_in_whatever_order_they_take_the_tables(
+    before_distances: asyncpg.Connection, empty_database_url: str
+) -> None:
+    """One that has read devices comes for its batch next: the migration lets it, and tries again."""
+    async with before_distances.transaction():
+        await before_distances.fetch(OLD_READ)
+        upgrading = asyncio.create_task(asyncio.to_thread(upgrade, empty_database_url))
+        await eventually(lambda: before_distances.fetchval(WAITS))
+        await before_distances.execute("update campaign_batch set since = now()")
+        assert not upgrading.done()
+    await upgrading
+    assert [list(row["ids"]) for row in await before_distances.fetch(OLD_READ)] == BATCHES
 
 
 async def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(
     before_distances: asyncpg.Connection, empty_database_url: str
 ) -> None:
-    """A migration is one transaction."""
-    await before_distances.execute("create table campaign_batch_member ()")
-    with pytest.raises(ProgrammingError, match="campaign_batch_member"):
+    """A migration is one transaction: what it has dropped by then is there again."""
+    await before_distances.execute(
+        "create function campaign_batch_devices_insert() returns integer language sql return 1"
+    )
+    with pytest.raises(ProgrammingError, match="campaign_batch_devices_insert"):
         await asyncio.to_thread(upgrade, empty_database_url)
     assert [list(row["ids"]) for row in await before_distances.fetch(OLD_READ)] == BATCHES
     assert await before_distances.fetchval("select version_num from alembic_version") == "0005"
+
+
+async def test_a_newer_versions_schema_is_left_as_it_is(stage: Stage, database_url: str) -> None:
+    """So that an older version can be started again."""
+    await stage.run("update alembic_version set version_num = '9999'")
+    assert await asyncio.to_thread(upgrade, database_url) is False
+    assert await stage.value("select version_num from alembic_version") == "9999"
