@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +68,18 @@ class Postgres:
         self.process.stop(_STOP_WITHIN)
 
 
-def start_postgres(folder: Path, guardian: Guardian, *, durable: bool = True) -> Postgres:
-    """Start a server on `folder/data`, which the first start makes; blocks until it answers."""
+def start_postgres(
+    folder: Path,
+    guardian: Guardian,
+    *,
+    durable: bool = True,
+    settings: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> Postgres:
+    """Start a server on `folder/data`, which the first start makes; blocks until it answers.
+
+    `settings` beat ours; `prefix` is a command that goes on as the server, one that enters a namespace for instance.
+    """
     identity = unprivileged()
     data, log = folder / "data", folder / "postgres.log"
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,15 +88,16 @@ def start_postgres(folder: Path, guardian: Guardian, *, durable: bool = True) ->
     else:
         _make_cluster(data, identity, durable=durable)
     port = free_port()
-    settings = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE)}
+    chosen = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE), **(settings or {})}
     process = ManagedProcess(
         "postgres",
         [
+            *prefix,
             *identity.prefix,
             _PROGRAMS / "postgres",
             "-D",
             data,
-            *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+            *(part for name, value in chosen.items() for part in ("-c", f"{name}={value}")),
         ],
         guardian=guardian,
         log=log,

@@ -119,7 +119,7 @@ class Stack:
         options, guardian = self.options, self._guardian
 
         def postgres() -> None:
-            self.postgres = start_postgres(self.folder / "postgres", guardian, durable=options.durable)
+            self.postgres = self.start_database(self.folder / "postgres", guardian)
             self._servers.append(self.postgres.stop)
 
         def broker() -> None:
@@ -137,6 +137,10 @@ class Stack:
         if self.broker.process is not None:
             self.processes["rabbitmq"] = self.broker.process
         self.processes["emulator"] = self.emulator.process
+
+    def start_database(self, folder: Path, guardian: Guardian) -> Postgres:
+        """Start PostgreSQL; where it must be another one, a subclass says so."""
+        return start_postgres(folder, guardian, durable=self.options.durable)
 
     def environment(self) -> dict[str, str]:
         """Return the environment that every service gets."""

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tests.chaos.alone import alone, chosen
 from tests.chaos.checker import check
 from tests.chaos.checker.gathering import gather
+from tests.chaos.faults import Aimed, Fault
+from tests.chaos.faults.every import FAULTS
 from tests.chaos.playing import play
 from tests.chaos.stage import fresh_stage
 from tests.chaos.verdict import verdict
@@ -26,14 +29,23 @@ class BrokenPromiseError(Exception):
 def chaos(
     seed: Annotated[int, typer.Option(help="Draws campaigns and faults: the same seed, the same draw.")] = 1,
     minutes: Annotated[float, typer.Option(min=0.25, max=60, help="How long faults strike.")] = 3.0,
+    only: Annotated[str, typer.Option(help="Play the kinds whose name and target hold these words, one by one.")] = "",
+    devices: Annotated[int, typer.Option(min=100, help="With --only: each campaign's devices.")] = 6000,
+    lasts: Annotated[float | None, typer.Option(help="With --only: seconds of each fault.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
-    """Have everything fail while campaigns run; exit 0 only if every promise is kept."""
+    """Have everything fail while campaigns run; exit 0 only if every promise is kept.
+
+    With --only nothing overlaps: one campaign and one fault at a time, and what it costs.
+    """
     console = Console(stderr=as_json)
     told: dict[str, Any] = {}
     try:
-        asyncio.run(_run(seed, minutes, console, told))
+        if only:
+            asyncio.run(_run_alone(chosen(FAULTS, only, seed, lasts), devices, console, told))
+        else:
+            asyncio.run(_run(seed, minutes, console, told))
     except BrokenPromiseError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
     if as_json:
@@ -50,10 +62,35 @@ async def _run(seed: int, minutes: float, console: Console, told: dict[str, Any]
         began = time.monotonic()
         played, left = await play(stage, seed, minutes * 60, say)
         ended = time.monotonic() - began - minutes * 60
-        state = await gather(stage, played.witnesses, played.began_at)
+        state = await gather(stage, played.witnesses, played.began_at, played.disturbances())
         told |= verdict(seed, minutes, played.history, state, check(state), left + played.workload.troubles, ended)
         _tell(console, told)
         if told["failures"]:
+            raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")
+
+
+async def _run_alone(faults: list[tuple[Fault, Aimed]], devices: int, console: Console, told: dict[str, Any]) -> None:
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"{len(faults)} kinds of faults, one by one, each in a campaign to {devices:,} devices")
+    async with fresh_stage(times={}) as stage:
+        left: list[str] = []
+        async with alone(stage, say, devices=devices) as one:
+            for fault, aimed in faults:
+                left += await one.strike(fault, aimed)
+        state = await gather(stage, one.play.witnesses, one.play.began_at, one.play.disturbances())
+        one.read(state)
+        wrong = [f"{name}: {sentence}" for name, sentences in check(state).items() for sentence in sentences]
+        costs = [sentence for cost in one.costs for sentence in cost.wrong]
+        told |= {
+            "devices": devices,
+            "faults": [cost.as_json() for cost in one.costs],
+            "failures": [*left, *one.troubles, *costs, *wrong],
+        }
+        for line in (*(cost.told() for cost in one.costs), *(f"  - {failure}" for failure in told["failures"])):
+            say(line)
+        if not faults or told["failures"]:
             raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")
 
 

@@ -20,6 +20,7 @@ class Happened:
     note: str = ""
     recovery: float | None = None
     fizzled: str = ""
+    touches: tuple[str, ...] = ()
 
     def told(self) -> str:
         """One line for people."""

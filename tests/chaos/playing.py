@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.chaos.checker.state import Disturbance
 from tests.chaos.faults.every import FAULTS
 from tests.chaos.history import Happened, History
 from tests.chaos.schedule import Strike, deal
@@ -50,7 +51,7 @@ class Play:
 
     async def strike(self, strike: Strike) -> None:
         """Do a fault, undo it, and see how long the flow takes to come back."""
-        told = Happened(self.now(), strike.fault.kind, strike.aimed.target)
+        told = Happened(self.now(), strike.fault.kind, strike.aimed.target, touches=tuple(sorted(strike.aimed.touches)))
         self.history.happened.append(told)
         try:
             async with strike.aimed.act(self.stage) as note:
@@ -76,6 +77,14 @@ class Play:
                 return self.now() - undone
             await asyncio.sleep(0.25)
         return None
+
+    def disturbances(self) -> list[Disturbance]:
+        """What was disturbed when, whoever did it."""
+        return [
+            Disturbance(name.split()[-1], self.began_at + fault.at, self.began_at + fault.at + fault.lasted)
+            for fault in self.history.happened
+            for name in fault.touches
+        ]
 
     async def keep_alive(self) -> None:
         """Start again what ended by itself, as an orchestrator would, and note that it did."""

@@ -17,7 +17,15 @@ INTRODUCTION = """# Chaos, measured
 `./run chaos --seed N --minutes M` runs PostgreSQL, RabbitMQ, an FCM emulator and eight services as processes, keeps
 five campaigns in the air, and has everything fail: the seed draws a fault every three seconds, many at once. When the
 last one is undone all campaigns must end by themselves, and one checker compares the ledger, the counters, the events,
-the broker and FCM's own record, device by device. What an operator sees of each failure: [failures](failures.md)."""
+the broker and FCM's own record, device by device. What an operator sees of each failure: [failures](failures.md).
+
+The services are a role of their own in PostgreSQL, and their tables lie on a disk of their own. So it is killed,
+restarted, full, used up, read-only, locked out of, hurried by timeouts of the role, isolated otherwise and bereft of
+rights; the sessions of who looks on set for themselves what is changed. A lease that a living sender lost is a finding.
+
+`./run chaos --only WORDS` plays the kinds whose name and target hold these words one by one, each in the middle of a
+campaign of its own, on services with the times of production. A fault of PostgreSQL loses no process, and so it must
+cost nothing: no repeat, no lease, no process, no dead letter."""
 SEEDS = """## By seed
 
 *Sent twice*: messages that FCM accepted again for the same device of one campaign. *Bound*: what at-least-once

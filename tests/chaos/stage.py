@@ -22,9 +22,9 @@ from deploy.local.options import StackOptions
 from deploy.local.ports import free_port
 from deploy.local.process import ManagedProcess
 from deploy.local.rabbitmq import package_script
-from deploy.local.stack import Stack
 from services.fcm_emulator.client import EmulatorClient
 from shared.topology import RETRY_RUNGS
+from tests.chaos.server import UNMOVED, Grounds
 from tests.support.forwarder import Forwarder
 
 LEASE = 12.0
@@ -86,7 +86,7 @@ class Links:
 class Stage:
     """A running stack under fault; `held` are the names that a fault has in its hands just now."""
 
-    stack: Stack
+    stack: Grounds
     http: httpx.AsyncClient
     fcm: EmulatorClient
     links: dict[str, Links] = field(default_factory=dict)
@@ -130,10 +130,15 @@ class Stage:
                     raise
                 await asyncio.sleep(0.5)
 
+    async def command(self, *statements: str) -> None:
+        """Have the server do each, whatever else happens to it meanwhile: it is done, or done twice."""
+        for statement in statements:
+            await self.rows(statement)
+
     @asynccontextmanager
     async def ledger(self) -> AsyncGenerator[Any]:
-        """A plain connection to PostgreSQL."""
-        connection = await asyncpg.connect(self.stack.database_url, timeout=5)
+        """A plain connection to PostgreSQL as its superuser, whatever a fault has done to the role of the services."""
+        connection = await asyncpg.connect(self.stack.superuser_url, timeout=5, server_settings=UNMOVED)
         try:
             yield connection
         finally:
@@ -184,20 +189,20 @@ class Stage:
 
 
 @asynccontextmanager
-async def fresh_stage() -> AsyncIterator[Stage]:
-    """Everything as processes, in a folder and on ports of its own."""
+async def fresh_stage(times: Mapping[str, str] = TIMES) -> AsyncIterator[Stage]:
+    """Everything as processes, in a folder and on ports of its own; `times` are the services' waits."""
     options = StackOptions(
         name="chaos",
         planners=len(PLANNERS),
         senders=("high,normal,low",) * len(SENDERS),
         aggregators=len(AGGREGATORS),
-        environment=TIMES,
+        environment=times,
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(_packaged_broker())
         # They outlive the stack: a service that cannot reach its servers any more could not stop in order.
         forwarders = await stack.enter_async_context(AsyncExitStack())
-        running = await stack.enter_async_context(Stack(options))
+        running = await stack.enter_async_context(Grounds(options))
         http = await stack.enter_async_context(
             httpx.AsyncClient(
                 base_url=running.api_url,

@@ -25,7 +25,7 @@ async def test_every_promise_is_kept_while_everything_fails(capsys: pytest.Captu
     try:
         async with fresh_stage() as stage:
             played, left = await play(stage, SEED, SECONDS, say)
-            found = check(await gather(stage, played.witnesses, played.began_at))
+            found = check(await gather(stage, played.witnesses, played.began_at, played.disturbances()))
             assert (left, played.workload.troubles) == ([], [])
             assert found == {name: [] for name in CHECKS}
             assert played.history.by_kind(), "no fault was done"

@@ -42,7 +42,7 @@ class Workload:
     async def prepare(self) -> None:
         """Register the first audience."""
         for _ in range(FIRST_USERS):
-            await self._new_user(DEVICES_OF_USER)
+            await self.new_user(DEVICES_OF_USER)
 
     async def run(self) -> None:
         """Keep some campaigns in the air until cancelled."""
@@ -60,9 +60,20 @@ class Workload:
         for row in await self.stage.rows("select id from campaign where status = 'paused'"):
             await self._act(row["id"], "resume")
 
+    async def send_to(self, users: list[str]) -> int:
+        """Send one plain campaign; returns its id."""
+        audience = {"kind": "users", "user_ids": users}
+        answer = await self._call(
+            "POST", "/v1/campaigns", json={"title": "Carillon", "body": "one bell", "audience": audience}
+        )
+        assert answer is not None, self.troubles
+        campaign_id = int(answer.json()["id"])
+        await self._act(campaign_id, "send")
+        return campaign_id
+
     async def _new_campaign(self) -> None:
         rng = self.rng
-        users = [await self._new_user(NEW_DEVICES), *rng.sample(self.users, rng.randint(1, 8))]
+        users = [await self.new_user(NEW_DEVICES), *rng.sample(self.users, rng.randint(1, 8))]
         campaign = {
             "title": "Carillon",
             "body": "every bell, once",
@@ -104,7 +115,8 @@ class Workload:
         """Do it; a conflict says that it was done already or that the campaign is over."""
         await self._call("POST", f"/v1/campaigns/{campaign_id}/{verb}")
 
-    async def _new_user(self, devices: int) -> str:
+    async def new_user(self, devices: int) -> str:
+        """Register so many devices of a new user."""
         user = f"user-{len(self.users)}"
         lines = b"".join(
             json.dumps(

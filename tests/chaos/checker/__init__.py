@@ -4,12 +4,12 @@ In: a `State`, gathered from ledger, broker, emulator and witnesses. Out: for ea
 wrong, with numbers; none: it holds.
 Promises: checks are pure, so that a doctored state shows that each can fail.
 
-Reading order: `state` (the values), `books`, `events`, `rate`, `broker`, `memory` (the checks), `gathering`.
+Reading order: `state` (the values), `books`, `leases`, `events`, `rate`, `broker`, `memory` (the checks), `gathering`.
 """
 
 from collections.abc import Callable, Mapping
 
-from tests.chaos.checker import books, broker, events, memory, rate
+from tests.chaos.checker import books, broker, events, leases, memory, rate
 from tests.chaos.checker.state import State
 
 CHECKS: Mapping[str, Callable[[State], list[str]]] = {
@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Callable[[State], list[str]]] = {
     "one started and one final event, no gap": events.told_once,
     "no letter contradicts FCM's record": books.contradictions,
     "duplicates are within the bound": books.duplicates,
+    "a lease is lost with its sender only": leases.lost,
     "the rate is never over the quota": rate.within_quota,
     "queues are empty, nothing is unacked": broker.empty,
     "every dead letter is explained": broker.dead_letters,

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from deploy.local.audit import COUNTERS, Seen, read_ledger
 from shared.topology import DEAD_LETTERS, QUEUES
-from tests.chaos.checker.state import CampaignBooks, DeadLetter, State
+from tests.chaos.checker.state import CampaignBooks, DeadLetter, Disturbance, State
 from tests.chaos.stage import QUOTA, Stage
 from tests.chaos.witnesses import Witnesses
 
@@ -29,7 +30,7 @@ LABEL = "carillon-"
 LEADERLESS_DELETED = "queue.leaderless_deleted"
 
 
-async def gather(stage: Stage, witnesses: Witnesses, began: float) -> State:
+async def gather(stage: Stage, witnesses: Witnesses, began: float, disturbances: Sequence[Disturbance] = ()) -> State:
     """Everything, as it is now; `began`: when it all did, in seconds since the epoch."""
     queues = await _settled_queues(stage)
     seen = await _record(stage)
@@ -78,6 +79,8 @@ async def gather(stage: Stage, witnesses: Witnesses, began: float) -> State:
         offered=stage.offered,
         emptied=[*stage.emptied, *_given_up(stage)],
         memory=witnesses.memory,
+        lost=await witnesses.lost(),
+        disturbances=disturbances,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deploy.local.audit import Entry, Seen
-from tests.chaos.witnesses import Stall
+from tests.chaos.witnesses import LostLease, Stall
 
 Arrivals = Sequence[tuple[int, int]]
 """Tenth of a second since the epoch, and the requests that the emulator got in it."""
@@ -29,6 +29,15 @@ class CampaignBooks:
     last_seq: int
     events: Sequence[tuple[int, str]]
     """Sequence number and name, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """That a fault had a process or a server in its hands, in seconds since the epoch."""
+
+    name: str
+    began: float
+    ended: float
 
 
 @dataclass(frozen=True)
@@ -68,3 +77,6 @@ class State:
     """When which queue was purged or deleted."""
     memory: Mapping[str, int] = field(default_factory=dict)
     """The most bytes that each process held."""
+    lost: Sequence[LostLease] = ()
+    """Leases that were lost."""
+    disturbances: Sequence[Disturbance] = ()

@@ -3,7 +3,8 @@
 In: a random number generator, which aims a fault, and the stage, on which it happens. Out: a note for the history.
 Promises: a fault ends within `lasts` and a little; what it touched is as before, and whoever it touched is running.
 
-Reading order: `processes`, `broker`, `database`, `network`, `fcm`, `clock`, `versions`, `messages`; `every` lists all.
+Reading order: `processes`, `broker`, `database`, `roles`, `network`, `fcm`, `clock`, `versions`,
+`messages`; `every` lists all.
 """
 
 from collections.abc import Callable
