@@ -62,11 +62,15 @@ class Guardian:
         """Have `folder` kept after all."""
         self._tell({"spare": str(folder)})
 
+    def at_the_end(self, *command: str) -> None:
+        """Have a command run when all processes have ended, whatever it says: the newest first."""
+        self._tell({"run": command})
+
     def forget(self, pid: int) -> None:
         """Take `pid` from under guard: it has ended."""
         self._tell({"forget": pid})
 
-    def _tell(self, order: Mapping[str, int | str]) -> None:
+    def _tell(self, order: Mapping[str, int | str | tuple[str, ...]]) -> None:
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("The guardian is not running: use it as a context manager.")
         with self._lock:
@@ -78,6 +82,7 @@ def _guard(orders: Iterable[str]) -> None:
     """Follow the parent's orders until it is gone, then end what is left, newest first, and tidy up."""
     watched: dict[int, tuple[psutil.Process, int]] = {}
     folders: set[str] = set()
+    commands: list[list[str]] = []
     for line in orders:
         match json.loads(line):
             case {"watch": pid, "request": request}:
@@ -89,7 +94,12 @@ def _guard(orders: Iterable[str]) -> None:
                 folders.add(folder)
             case {"spare": folder}:
                 folders.discard(folder)
+            case {"run": command}:
+                commands.append(command)
     _end(watched)
+    for command in reversed(commands):
+        with contextlib.suppress(OSError):
+            subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our parent's own
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

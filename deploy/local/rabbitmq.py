@@ -124,46 +124,59 @@ class PackagedNode:
 
     def _write_configuration(self, password: str) -> None:
         """Write the node's files."""
-        lines = (
+        write_files(
+            self._folder,
+            password,
             f"listeners.tcp.local = {LOOPBACK}:{self._amqp}",
             f"management.tcp.ip = {LOOPBACK}",
             f"management.tcp.port = {self._management}",
-            f"default_user = {USER}",
-            f"default_pass = {password}",
-            f"default_vhost = {VHOST}",
-            "log.file = false",
-            "log.console = true",
-            "log.console.level = warning",
-            "log.console.use_colors = off",
         )
-        for name in ("home", "conf.d", "data", "log", "generated"):
-            (self._folder / name).mkdir(exist_ok=True)
-        (self._folder / "conf.d" / "local.conf").write_text("\n".join(lines) + "\n")
-        (self._folder / "plugins").write_text("[rabbitmq_management].\n")
-        (self._folder / "environment.conf").touch()
 
     def _environment(self) -> Mapping[str, str]:
-        """Settle every default that would lead to the system's own node; nothing of the caller's gets in."""
-        at = self._folder
         return {
-            "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
-            "LANG": "C.UTF-8",
-            "HOME": str(at / "home"),  # the cookie lies there
+            **environment_of(self._folder, _NODE),
             "ERL_EPMD_PORT": str(self._epmd),
             "ERL_EPMD_ADDRESS": LOOPBACK,
-            "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_DIST_PORT": str(self._distribution),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "RABBITMQ_CONF_ENV_FILE": str(at / "environment.conf"),
-            "RABBITMQ_CONFIG_FILE": str(at / "none"),
-            "RABBITMQ_CONFIG_FILES": str(at / "conf.d" / "*.conf"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(at / "none.config"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(at / "plugins"),
-            "RABBITMQ_MNESIA_BASE": str(at / "data"),
-            "RABBITMQ_LOG_BASE": str(at / "log"),
-            "RABBITMQ_GENERATED_CONFIG_DIR": str(at / "generated"),
-            "RABBITMQ_PID_FILE": str(at / "pid"),
-            # The script becomes the server instead of staying as its parent: signals and pid are the
-            # server's own.
-            "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+
+def write_files(folder: Path, password: str, *lines: str) -> None:
+    """Write what a node reads: the given lines of its configuration beside what is the same for each of ours."""
+    always = (
+        f"default_user = {USER}",
+        f"default_pass = {password}",
+        f"default_vhost = {VHOST}",
+        "log.file = false",
+        "log.console = true",
+        "log.console.level = warning",
+        "log.console.use_colors = off",
+    )
+    for name in ("home", "conf.d", "data", "log", "generated"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "conf.d" / "local.conf").write_text("\n".join((*lines, *always)) + "\n")
+    (folder / "plugins").write_text("[rabbitmq_management].\n")
+    (folder / "environment.conf").touch()
+
+
+def environment_of(at: Path, node: str) -> dict[str, str]:
+    """Settle every default that would lead to the system's own node; nothing of the caller's gets in."""
+    return {
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        "LANG": "C.UTF-8",
+        "HOME": str(at / "home"),  # the cookie lies there
+        "RABBITMQ_NODENAME": node,
+        "RABBITMQ_CONF_ENV_FILE": str(at / "environment.conf"),
+        "RABBITMQ_CONFIG_FILE": str(at / "none"),
+        "RABBITMQ_CONFIG_FILES": str(at / "conf.d" / "*.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(at / "none.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(at / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(at / "data"),
+        "RABBITMQ_LOG_BASE": str(at / "log"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(at / "generated"),
+        "RABBITMQ_PID_FILE": str(at / "pid"),
+        # The script becomes the server instead of staying as its parent: signals and pid are the
+        # server's own.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }

@@ -1,0 +1,1 @@
+"""Names and addresses of a cluster, without any."""
