@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from deploy.local.broker import USER, VHOST, Broker, own_broker, password_of
+from deploy.local.errors import NoBrokerError
 from deploy.local.guardian import Guardian
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import ManagedProcess
@@ -33,7 +34,13 @@ _CONTROL_WITHIN = 60.0
 
 
 def package_script() -> Path | None:
-    """Return the installed server's own start script; None when there is no package."""
+    """Return the server's own start script, `CARILLON_RABBITMQ_SERVER` or the package's; None when there is neither."""
+    if named := os.environ.get("CARILLON_RABBITMQ_SERVER"):
+        if not os.access(named, os.X_OK):
+            raise NoBrokerError(
+                f"CARILLON_RABBITMQ_SERVER should name a rabbitmq-server that can be run, not {named!r}."
+            )
+        return Path(named)
     found = [path for pattern in _SCRIPTS for path in sorted(Path("/").glob(pattern.lstrip("/")))]
     on_path = shutil.which("rabbitmq-server")
     return found[-1] if found else Path(on_path) if on_path else None

@@ -8,6 +8,7 @@ from deploy.local import broker_choice
 from deploy.local.broker_choice import start_broker
 from deploy.local.errors import NoBrokerError
 from deploy.local.guardian import Guardian
+from deploy.local.rabbitmq import package_script
 
 
 def test_a_url_in_the_environment_beats_all(tmp_path: Path) -> None:
@@ -35,3 +36,13 @@ def test_docker_without_the_image_gives_way_to_the_package(tmp_path: Path, monke
     with pytest.raises(NoBrokerError):
         start_broker(tmp_path, Guardian(), {}, keep=False, say=said.append)
     assert "rabbitmq:4-management" in said[0]
+
+
+def test_a_server_that_is_named_beats_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unpacked release, or another suite's; one that is not there is refused, not replaced."""
+    server = tmp_path / "rabbitmq-server"
+    monkeypatch.setenv("CARILLON_RABBITMQ_SERVER", str(server))
+    with pytest.raises(NoBrokerError, match="CARILLON_RABBITMQ_SERVER"):
+        package_script()
+    server.touch(mode=0o755)
+    assert package_script() == server
