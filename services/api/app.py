@@ -10,17 +10,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 
-from services.api import store, web
+from services.api import web
 from services.api.access.keys import Keys
 from services.api.access.limits import Limits
+from services.api.access.roles import digest
 from services.api.audiences.cleaning import Cleaning
-from services.api.middleware import traffic
+from services.api.campaigns import queries
+from services.api.http.middleware import traffic
 from services.api.resources import Resources
-from services.api.results.tail import Tail
-from services.api.running.broker_view import BrokerView
-from services.api.running.dead_letter_desk import DeadLetterDesk
-from services.api.security import digest
+from services.api.results.event_feed import Tail
 from services.api.settings import ApiSettings
+from services.api.system.broker_view import BrokerView
+from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.amqp.connection import connected
 from shared.amqp.publisher import Publisher
 from shared.db import Database
@@ -145,7 +146,7 @@ def _commands_check(database: Database) -> Check:
         # An unreachable database is what the check beside this one says.
         with contextlib.suppress(UnavailableError):
             async with database.read() as tx:
-                waited = await store.commands_wait(tx)
+                waited = await queries.commands_wait(tx)
             if waited > STUCK:
                 return f"the oldest command has waited for {waited:.0f} s to be published"
         return None

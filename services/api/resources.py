@@ -8,9 +8,9 @@ from fastapi import Request
 
 from services.api.access.keys import Keys
 from services.api.access.limits import Limits
-from services.api.results.tail import Tail
-from services.api.running.broker_view import BrokerView
-from services.api.running.dead_letter_desk import DeadLetterDesk
+from services.api.results.event_feed import Tail
+from services.api.system.broker_view import BrokerView
+from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.db import Database
 from shared.observability.probes import Check
 from shared.outbox import Relay

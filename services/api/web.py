@@ -4,25 +4,45 @@ import re
 
 from fastapi import FastAPI
 
-from services.api import campaigns, devices, system
 from services.api.access import audit_routes, key_routes
 from services.api.access.changes import Changes
 from services.api.access.gate import Gate
 from services.api.audiences import estimate_routes, list_routes, segment_routes, suppression_routes
-from services.api.faults import install_faults
-from services.api.imports import routes as imports
-from services.api.middleware import BodyLimit, Surround
-from services.api.openapi import openapi
-from services.api.registry import device_routes, user_routes
+from services.api.campaigns import (
+    editing,
+    explain_routes,
+    follow_up,
+    forecast_routes,
+    listing,
+    scheduling,
+    stop_all,
+    test_send,
+)
+from services.api.campaigns import routes as campaign_routes
+from services.api.devices import bulk_routes, device_routes, user_routes
+from services.api.devices.imports import routes as import_routes
+from services.api.http.faults import install_faults
+from services.api.http.middleware import BodyLimit, Surround
+from services.api.http.openapi import openapi
 from services.api.resources import Resources
 from services.api.results import batches, events, export, failures, push_log
-from services.api.running import dead_letter_routes, lane_routes, project_routes, worker_routes
-from services.api.steering import editing, explain, following, forecast, listing, scheduling, stopping, trying
+from services.api.system import dead_letter_routes, health, lane_routes, project_routes, worker_routes
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: 10,000 user ids of the greatest length and a full payload fit."""
 STREAMS = re.compile(r"/v1/(devices/bulk|imports/\d+/lines|lists|lists/\d+/users)")
 """Paths of bodies that are read as they come, of any length."""
+
+ROOMS = (
+    *(campaign_routes, listing, explain_routes, forecast_routes, editing, scheduling, test_send, follow_up, stop_all),
+    *(batches, failures, push_log, export, events),
+    *(bulk_routes, device_routes, user_routes, import_routes),
+    *(estimate_routes, segment_routes, list_routes, suppression_routes),
+    *(lane_routes, worker_routes, project_routes, dead_letter_routes),
+    *(key_routes, audit_routes),
+    health,
+)
+"""Every router, in the order in which OpenAPI tells them and paths are matched."""
 
 DESCRIPTION = """
 Carillon sends one push campaign to millions of devices through FCM, and can say afterwards, device by device, what
@@ -44,22 +64,8 @@ def build(resources: Resources) -> FastAPI:
     """The application, with everything that its routes need."""
     app = FastAPI(title="Carillon", version="1", description=DESCRIPTION, redoc_url=None, redirect_slashes=False)
     app.state.resources = resources
-    app.include_router(campaigns.router)
-    for steering in (listing, explain, forecast, editing, scheduling, trying, following, stopping):
-        app.include_router(steering.router)
-    for results in (batches, failures, push_log, export, events):
-        app.include_router(results.router)
-    for registry in (devices, device_routes, user_routes, imports):
-        app.include_router(registry.router)
-    for audiences in (estimate_routes, segment_routes, list_routes, suppression_routes):
-        app.include_router(audiences.router)
-    app.include_router(lane_routes.router)
-    app.include_router(worker_routes.router)
-    app.include_router(project_routes.router)
-    app.include_router(dead_letter_routes.router)
-    app.include_router(key_routes.router)
-    app.include_router(audit_routes.router)
-    app.include_router(system.router)
+    for room in ROOMS:
+        app.include_router(room.router)
     install_faults(app)
     app.add_middleware(Changes, database=resources.database, streams=STREAMS)
     app.add_middleware(Gate, keys=resources.keys, limits=resources.limits)

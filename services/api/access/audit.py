@@ -15,8 +15,8 @@ from sqlalchemy import text
 from starlette.types import Scope
 
 from services.api.access.idempotency import Ticket, mark_done
-from services.api.request_id import current_request_id
-from services.api.security import Principal
+from services.api.access.roles import Principal
+from services.api.http.request_id import current_request_id
 from shared.db import Writer
 
 MAX_VALUE = 2000

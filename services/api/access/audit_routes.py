@@ -7,10 +7,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
-from services.api.problems import UNAUTHORIZED, documented
+from services.api.access.roles import Admin, Role
+from services.api.http.cursor import (
+    PageCursor,
+    PageLimit,
+    next_cursor,
+    page_before,
+)
+from services.api.http.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
-from services.api.security import Admin, Role
 from shared.contracts.numbers import MAX_ID
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"], responses=documented(UNAUTHORIZED))

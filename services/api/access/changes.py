@@ -14,10 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.access import idempotency
 from services.api.access.audit import Change, address, enter
-from services.api.access.bodies import Digested, again, digest_of, whole
+from services.api.access.bodies import (
+    Digested,
+    again,
+    digest_of,
+    whole,
+)
 from services.api.access.idempotency import Answer, Ticket
-from services.api.faults import AWAY, http_problem, unavailable_problem
-from services.api.problems import INVALID, ProblemError, problem_response
+from services.api.http.faults import AWAY, http_problem, unavailable_problem
+from services.api.http.problems import INVALID, ProblemError, problem_response
 from shared.db import Database
 from shared.errors import UnavailableError
 

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.access.keys import Keys
 from services.api.access.limits import Limits
-from services.api.faults import AWAY, unavailable_problem
-from services.api.problems import TOO_MANY, UNAUTHORIZED, problem_response
-from services.api.security import Principal
+from services.api.access.roles import Principal
+from services.api.http.faults import AWAY, unavailable_problem
+from services.api.http.problems import TOO_MANY, UNAUTHORIZED, problem_response
 
 log = structlog.get_logger()
 

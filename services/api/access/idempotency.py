@@ -21,7 +21,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 
-from services.api.problems import ANSWER_LOST, KEY_REUSED, REPEATED, ProblemError
+from services.api.http.problems import (
+    ANSWER_LOST,
+    KEY_REUSED,
+    REPEATED,
+    ProblemError,
+)
 from shared.db import Database, Writer
 
 UNDER_WAY = 120.0

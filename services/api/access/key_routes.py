@@ -12,11 +12,29 @@ from sqlalchemy.engine import Row
 
 from services.api.access.audit import audit, keep_no_answer
 from services.api.access.keys import SHOWN, new_key
-from services.api.content_type import is_json
-from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
-from services.api.problems import MALFORMED, MEDIA, NO_KEY, TOO_LARGE, UNAUTHORIZED, ProblemError, documented
+from services.api.access.roles import (
+    Admin,
+    Anyone,
+    Role,
+    digest,
+)
+from services.api.http.content_type import is_json
+from services.api.http.cursor import (
+    PageCursor,
+    PageLimit,
+    next_cursor,
+    page_before,
+)
+from services.api.http.problems import (
+    MALFORMED,
+    MEDIA,
+    NO_KEY,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    ProblemError,
+    documented,
+)
 from services.api.resources import resources
-from services.api.security import Admin, Anyone, Role, digest
 from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 

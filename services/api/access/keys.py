@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import text
 
-from services.api.security import Principal, Role, digest
+from services.api.access.roles import Principal, Role, digest
 from shared.db import Database
 from shared.errors import UnavailableError
 

@@ -7,7 +7,7 @@ so that one caller's loop cannot take the API from the others, not for billing.
 import math
 from dataclasses import dataclass
 
-from services.api.security import Principal
+from services.api.access.roles import Principal
 
 WINDOW = 2.0
 """Seconds of the rate that may come at once: a page that opens asks for a dozen things."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
-from services.api.audiences.shapes import as_stored
-from services.api.steering.following import check_follow_up
+from services.api.audiences.schemas import as_stored
+from services.api.campaigns.follow_up import check_follow_up
 from shared.contracts.platforms import Shape
 from shared.db import Reader, Writer
 from shared.ledger import audiences

@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
+from services.api.access.roles import Viewer
 from services.api.audiences.checking import check_readable, unknown
-from services.api.audiences.shapes import Audience, as_stored
-from services.api.content_type import is_json
-from services.api.problems import (
+from services.api.audiences.schemas import Audience, as_stored
+from services.api.http.content_type import is_json
+from services.api.http.problems import (
     EVERYWHERE,
     MALFORMED,
     MEDIA,
@@ -23,7 +24,6 @@ from services.api.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Viewer
 from shared.contracts.platforms import Shape
 from shared.db import Database, sqlstate
 from shared.ledger.audiences import UnknownAudienceError, compile_audience, resolve

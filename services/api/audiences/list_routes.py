@@ -10,13 +10,19 @@ from sqlalchemy.engine import Row
 from starlette.requests import ClientDisconnect
 
 from services.api.access.audit import audit
+from services.api.access.roles import Operator, Viewer
 from services.api.audiences import list_store as store
 from services.api.audiences.list_upload import CSV, ListUpload
-from services.api.chunks import committed
-from services.api.content_type import NDJSON, streamed_media
-from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
-from services.api.importing import LineFault
-from services.api.problems import (
+from services.api.devices.imports.chunks import committed
+from services.api.devices.imports.ingest import LineFault
+from services.api.http.content_type import NDJSON, streamed_media
+from services.api.http.cursor import (
+    PageCursor,
+    PageLimit,
+    next_cursor,
+    page_before,
+)
+from services.api.http.problems import (
     EVERYWHERE,
     IN_USE,
     INTERRUPTED,
@@ -29,7 +35,6 @@ from services.api.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Operator, Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.db import Writer
 from shared.ledger.audiences import SHORT_LIST

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.api.device_lines import MAX_LINE, UserId, line_problem
-from services.api.importing import BOM, LineImport
-from services.api.problems import INVALID, ProblemError
+from services.api.devices.imports.ingest import BOM, LineImport
+from services.api.devices.lines import MAX_LINE, UserId, line_problem
+from services.api.http.problems import INVALID, ProblemError
 
 CHUNK = 5000
 """Users in a transaction: 40 ms of PostgreSQL, for which a send that seals the list may have to wait."""

@@ -9,11 +9,17 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
 from services.api.access.audit import audit
+from services.api.access.roles import Operator, Viewer
 from services.api.audiences import segment_store as store
-from services.api.content_type import is_json
-from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
-from services.api.etags import check_if_match, etag, set_etag
-from services.api.problems import (
+from services.api.http.content_type import is_json
+from services.api.http.cursor import (
+    PageCursor,
+    PageLimit,
+    next_cursor,
+    page_before,
+)
+from services.api.http.etags import check_if_match, etag, set_etag
+from services.api.http.problems import (
     CHANGED_MEANWHILE,
     EVERYWHERE,
     IN_USE,
@@ -27,7 +33,6 @@ from services.api.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Operator, Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 from shared.contracts.segments import SegmentFilter, as_json

@@ -12,12 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 
 from services.api.access.audit import audit, user_resource
+from services.api.access.roles import Operator, Viewer
 from services.api.audiences import suppression_store as store
-from services.api.audiences.shapes import MAX_USERS
-from services.api.content_type import is_json
-from services.api.cursor import PageCursor, PageLimit, next_cursor, page_before
-from services.api.device_lines import UserId
-from services.api.problems import (
+from services.api.audiences.schemas import MAX_USERS
+from services.api.devices.lines import UserId
+from services.api.http.content_type import is_json
+from services.api.http.cursor import (
+    PageCursor,
+    PageLimit,
+    next_cursor,
+    page_before,
+)
+from services.api.http.problems import (
     EVERYWHERE,
     MALFORMED,
     MEDIA,
@@ -28,7 +34,6 @@ from services.api.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.security import Operator, Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.contracts.platforms import Shape
 

@@ -7,15 +7,20 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Row
 
-from services.api import store as campaigns
-from services.api.cursor import Cursor, PageCursor, decode_cursor, encode_cursor
-from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
+from services.api.access.roles import Viewer
+from services.api.campaigns import queries as campaigns
+from services.api.campaigns.parameters import CampaignId
+from services.api.campaigns.progress import Outcomes
+from services.api.campaigns.states import found
+from services.api.http.cursor import (
+    Cursor,
+    PageCursor,
+    decode_cursor,
+    encode_cursor,
+)
+from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
-from services.api.security import Viewer
-from services.api.stats import Outcomes
-from services.api.steering.paths import CampaignId
-from services.api.steering.states import found
 from shared.contracts.messages import LaneName
 from shared.ledger.letters import NAMES
 

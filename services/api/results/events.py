@@ -5,8 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from services.api import store as campaigns
-from services.api.problems import (
+from services.api.access.roles import Viewer
+from services.api.campaigns import queries as campaigns
+from services.api.campaigns.parameters import CampaignId
+from services.api.campaigns.states import ENDED, found
+from services.api.http.problems import (
     EVERYWHERE,
     INVALID,
     NO_CAMPAIGN,
@@ -16,10 +19,12 @@ from services.api.problems import (
 )
 from services.api.resources import Resources, resources
 from services.api.results import store
-from services.api.results.streaming import EventStream, campaign_stream, read_place, whole_stream
-from services.api.security import Viewer
-from services.api.steering.paths import CampaignId
-from services.api.steering.states import ENDED, found
+from services.api.results.streaming import (
+    EventStream,
+    campaign_stream,
+    read_place,
+    whole_stream,
+)
 
 router = APIRouter(prefix="/v1", tags=["events"], responses=EVERYWHERE)
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from services.api import store as campaigns
-from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
+from services.api.access.roles import Viewer
+from services.api.campaigns import queries as campaigns
+from services.api.campaigns.parameters import CampaignId
+from services.api.campaigns.states import found
+from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import Resources, resources
 from services.api.results import store
-from services.api.security import Viewer
-from services.api.steering.paths import CampaignId
-from services.api.steering.states import found
 from shared.errors import CarillonError, UnavailableError
 from shared.ledger.follow_up import LETTERS
 

@@ -5,13 +5,13 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api import store as campaigns
-from services.api.problems import EVERYWHERE, NO_CAMPAIGN, documented
+from services.api.access.roles import Viewer
+from services.api.campaigns import queries as campaigns
+from services.api.campaigns.parameters import CampaignId
+from services.api.campaigns.states import found
+from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
-from services.api.security import Viewer
-from services.api.steering.paths import CampaignId
-from services.api.steering.states import found
 
 router = APIRouter(prefix="/v1/campaigns", tags=["results"], responses=EVERYWHERE)
 

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import Row
 
-from services.api.cursor import Cursor, encode_cursor, page_before
-from services.api.device_lines import UserId
-from services.api.problems import EVERYWHERE
+from services.api.access.roles import Viewer
+from services.api.campaigns.schemas import Kind, Status
+from services.api.devices.lines import UserId
+from services.api.http.cursor import Cursor, encode_cursor, page_before
+from services.api.http.problems import EVERYWHERE
 from services.api.resources import resources
 from services.api.results import store
-from services.api.schemas import Kind, Status
-from services.api.security import Viewer
 from shared.contracts.numbers import MAX_ID
 from shared.db import Reader
 

@@ -11,9 +11,15 @@ from sqlalchemy.engine import Row
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from services.api.campaigns.states import ENDED
 from services.api.results import store
-from services.api.results.tail import PAGE, Event, Place, Stream, Tail
-from services.api.steering.states import ENDED
+from services.api.results.event_feed import (
+    PAGE,
+    Event,
+    Place,
+    Stream,
+    Tail,
+)
 from shared.db import Database
 from shared.errors import UnavailableError
 

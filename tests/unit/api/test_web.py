@@ -14,13 +14,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from services.api import web
 from services.api.access.keys import Keys
 from services.api.access.limits import Limits
-from services.api.problems import MEDIA_TYPE, URN
+from services.api.access.roles import digest
+from services.api.campaigns.schemas import EXAMPLE
+from services.api.http.problems import MEDIA_TYPE, URN
 from services.api.resources import Resources
-from services.api.results.tail import Tail
-from services.api.running.broker_view import BrokerView
-from services.api.running.dead_letter_desk import DeadLetterDesk
-from services.api.schemas import EXAMPLE
-from services.api.security import digest
+from services.api.results.event_feed import Tail
+from services.api.system.broker_view import BrokerView
+from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.amqp.publisher import Publisher
 from shared.db import Database, Reader, Writer
 from shared.errors import BrokerUnavailableError, DatabaseUnavailableError

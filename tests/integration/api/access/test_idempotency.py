@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from services.api.access import idempotency
 from services.api.access.idempotency import Answer, Ticket
-from services.api.problems import ProblemError
+from services.api.http.problems import ProblemError
 from shared.db import Database
 from tests.integration.api.access.test_keys import bearer, make
 

@@ -7,7 +7,7 @@ import httpx
 from sqlalchemy import text
 
 from services.api.access.keys import Keys
-from services.api.security import digest
+from services.api.access.roles import digest
 from shared.db import Database
 from tests.integration.api.conftest import KEY
 from tests.support.eventually import eventually

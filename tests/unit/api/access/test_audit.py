@@ -1,6 +1,12 @@
 """What the audit log keeps."""
 
-from services.api.access.audit import MAX_ITEMS, MAX_VALUE, address, redacted, user_resource
+from services.api.access.audit import (
+    MAX_ITEMS,
+    MAX_VALUE,
+    address,
+    redacted,
+    user_resource,
+)
 
 
 def test_secrets_and_tokens_are_not_kept_wherever_they_are() -> None:

@@ -1,6 +1,11 @@
 """API keys as text."""
 
-from services.api.access.keys import FORM, PREFIX, SHOWN, new_key
+from services.api.access.keys import (
+    FORM,
+    PREFIX,
+    SHOWN,
+    new_key,
+)
 
 
 def test_keys_are_different_recognisable_and_of_256_bits() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.access.limits import WINDOW, Limits
-from services.api.security import Principal, Role
+from services.api.access.roles import Principal, Role
 
 SHOP = Principal("shop", Role.INGEST, 3, rate=10.0)
 ROBOT = Principal("robot", Role.OPERATOR, 4)

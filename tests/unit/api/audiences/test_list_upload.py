@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.api.audiences.list_upload import CHUNK, CSV, ListUpload
-from services.api.content_type import NDJSON
-from services.api.problems import TOO_LARGE, ProblemError
+from services.api.http.content_type import NDJSON
+from services.api.http.problems import TOO_LARGE, ProblemError
 
 
 class Members:

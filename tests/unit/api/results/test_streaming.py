@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.api.resources import Resources
+from services.api.results.event_feed import Tail
 from services.api.results.export import HEADER, CutShortError, _lines
 from services.api.results.streaming import RETRY, campaign_stream, whole_stream
-from services.api.results.tail import Tail
 from shared.db import Database, Reader
 from shared.errors import DatabaseUnavailableError
 from tests.unit.api.test_web import AwayDatabase, database, resources

@@ -1,0 +1,87 @@
+"""One request's part of an import: lines to rows, and its progress with them, in chunks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from typing import Any
+
+from services.api.devices.imports.csv_lines import CsvLines
+from services.api.devices.imports.ingest import BOM, LineImport
+from services.api.devices.imports.store import Progress, Rejected
+from services.api.devices.lines import DeviceRow, parse_line
+from shared.observability import metrics
+
+KEPT_REJECTED = 100_000
+"""Rejected lines of an import that are kept for download; the others are counted."""
+NO_BYTES = "�"
+"""What stands in a kept line for bytes that are no text, and for NUL, which PostgreSQL does not store."""
+
+Commit = Callable[[Sequence[DeviceRow], Progress], Awaitable[None]]
+
+
+class JobImport(LineImport[bytes, DeviceRow]):
+    """Goes on behind line `done`; `commit` writes a chunk and its progress together."""
+
+    def __init__(
+        self,
+        projects: Collection[str],
+        commit: Commit,
+        draining: asyncio.Event,
+        *,
+        csv: bool,
+        done: int,
+        rejected: int,
+    ) -> None:
+        super().__init__(draining)
+        self.format = "CSV, one device a line" if csv else "NDJSON, one device a line"
+        self._projects = projects
+        self._write = commit
+        self._is_csv = csv
+        self._csv: CsvLines | None = None
+        self._done = done
+        self._rejected_before = rejected
+        self._bad: list[Rejected] = []
+        self._bad_count = 0
+        self._received = 0
+
+    def _parse(self, line: bytes) -> None:
+        self._line += 1
+        if self._line == 1:
+            line = line.removeprefix(BOM)
+            if self._is_csv:
+                self._csv = CsvLines(line)
+                return
+        if self._line <= self._done or not line or line.isspace():
+            return
+        self.tally.received += 1
+        self._received += 1
+        self._filled += 1
+        row = parse_line(line, self._projects) if self._csv is None else self._csv.parse(line, self._projects)
+        if isinstance(row, str):
+            self._reject(row)
+            self._bad_count += 1
+            if self._rejected_before + self.tally.rejected <= KEPT_REJECTED:
+                self._bad.append(Rejected(self._line, row.replace("\0", NO_BYTES), _as_text(line)))
+            return
+        self._chunk[row.hash] = row
+
+    def _committing(self) -> Coroutine[Any, Any, None]:
+        progress = Progress(
+            lines=self._line,
+            received=self._received,
+            registered=self._received - self._bad_count,
+            rejected=self._bad_count,
+            kept=self._bad,
+        )
+        self._bad, self._bad_count, self._received = [], 0, 0
+        chunk, _ = self._taken()
+        return self._save([chunk[key] for key in sorted(chunk)], progress)
+
+    async def _save(self, rows: Sequence[DeviceRow], progress: Progress) -> None:
+        await self._write(rows, progress)
+        self.tally.registered += progress.registered
+        metrics.DEVICES_REGISTERED.labels("registered").inc(progress.registered)
+        metrics.DEVICES_REGISTERED.labels("rejected").inc(progress.rejected)
+
+
+def _as_text(line: bytes) -> str:
+    return line.decode(errors="replace").replace("\0", NO_BYTES).rstrip("\r")

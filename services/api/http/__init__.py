@@ -1,0 +1,6 @@
+"""HTTP manners, without a word of campaigns or devices: problems, faults, ETags, cursors, what surrounds a request.
+
+Promises: every refusal is an RFC 9457 problem with a stable `type`; no body beyond its limit is read; a page's cursor
+is opaque. Reading order: `problems` (every refusal), `faults` (errors to problems), `middleware`, then `content_type`,
+`etags`, `cursor`, `request_id`, `openapi`.
+"""

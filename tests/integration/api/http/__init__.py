@@ -1,0 +1,1 @@
+"""HTTP manners of the running API."""

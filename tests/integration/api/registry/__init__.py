@@ -1,1 +1,0 @@
-"""Devices one by one, over the registry."""

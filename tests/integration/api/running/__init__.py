@@ -1,1 +1,0 @@
-"""Lanes, workers, projects and dead letters over a running API."""

@@ -1,1 +1,0 @@
-"""Steering over PostgreSQL and RabbitMQ."""

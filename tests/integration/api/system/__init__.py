@@ -1,0 +1,1 @@
+"""Lanes, workers, projects and dead letters on real servers."""

@@ -1,0 +1,1 @@
+"""Streams of lines to rows, without servers."""

@@ -1,1 +1,0 @@
-"""Imports as jobs: pure parts."""

@@ -1,1 +1,0 @@
-"""Lanes, workers, projects and dead letters without servers."""

@@ -1,1 +1,0 @@
-"""Steering without servers: patches, schedules, forecasts, explanations."""
