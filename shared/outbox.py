@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from shared.amqp.publisher import Publisher, carried
 from shared.contracts.messages import CampaignEvent, Payload, ProjectEvent
-from shared.db import Database, Writer
+from shared.db import Database, Reader, Writer
 from shared.errors import UnavailableError
 from shared.observability import metrics, traces
 from shared.request_id import current_request_id
@@ -73,6 +73,12 @@ async def _add(
             "traceparent": traces.current(),
         },
     )
+
+
+COMMANDS_WAIT = text("""
+    select extract(epoch from clock_timestamp() - min(created_at))::float8 as seconds
+      from (select created_at from outbox where kind = 'command' order by id limit 1) as oldest
+""")
 
 
 class Relay:
@@ -143,3 +149,9 @@ class Relay:
             if isinstance(answer, BaseException):
                 raise answer
         return len(rows)
+
+
+async def commands_wait(tx: Reader) -> float:
+    """Seconds that the oldest command has waited for the broker; 0 when none does."""
+    row = await tx.first(COMMANDS_WAIT)
+    return 0.0 if row is None or row.seconds is None else float(row.seconds)

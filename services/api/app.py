@@ -1,35 +1,31 @@
 """Builds the API; alone here things are constructed."""
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from aio_pika.abc import AbstractRobustConnection
 
 from services.api import web
 from services.api.access.keys import Keys
 from services.api.access.limits import Limits
 from services.api.access.roles import digest
 from services.api.audiences.cleaning import Cleaning
-from services.api.campaigns import queries
 from services.api.http.middleware import traffic
 from services.api.resources import Resources
-from services.api.results.event_feed import Tail
+from services.api.results.event_feed import EventFeed
 from services.api.settings import ApiSettings
 from services.api.system.broker_view import BrokerView
+from services.api.system.checks import broker_check, commands_check, draining_check
 from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.amqp.connection import connected
 from shared.amqp.publisher import Publisher
 from shared.db import Database
-from shared.errors import UnavailableError
 from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
 from shared.observability.listening import Listener
-from shared.observability.probes import Check
 from shared.outbox import Relay
 from shared.topology import COMMANDS, EVENTS, fed_by
 from shared.topology.repair import Repair
@@ -40,8 +36,6 @@ POOL = 12
 """Connections: one for each relay, `import_writers` for imports, the rest for requests that answer in milliseconds."""
 FLUSH = 1.0
 """Seconds that the outbox's flush has at least; what is left there, any other process relays."""
-STUCK = 60.0
-"""Seconds that a command may wait in the outbox before this process says that it is not ready."""
 
 
 @asynccontextmanager
@@ -73,25 +67,21 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         keys = Keys(database, digest(settings.operator_key.get_secret_value()))
         commands = Relay(database, publisher, "command")
         events = Relay(database, publisher, "event")
-        tail = Tail(database, most=settings.event_streams)
+        tail = EventFeed(database, most=settings.event_streams)
         draining = asyncio.Event()
         resources = Resources(
             database=database,
             commands=commands,
             events=events,
-            keys=keys,
-            limits=Limits(settings.rate_limit),
-            broker=BrokerView(looking),
-            dead_letters=DeadLetterDesk(looking, connection),
             import_gate=asyncio.Semaphore(settings.import_writers),
             checks={
-                "process": _draining_check(draining),
+                "process": draining_check(draining),
                 "database": database.check,
-                "broker": _broker_check(connection),
+                "broker": broker_check(connection),
                 "topology": repair.check,
-                "commands": _commands_check(database),
+                "commands": commands_check(database),
             },
-            tail=tail,
+            rooms=(keys, Limits(settings.rate_limit), BrokerView(looking), DeadLetterDesk(looking, connection), tail),
             ramp=settings.ledger_ramp,
             retry_patience=settings.ledger_retry,
             draining=draining,
@@ -123,32 +113,3 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         await listener.drain()
         left = max(FLUSH, settings.drain_timeout - (time.monotonic() - began))
         await asyncio.gather(commands.flush(left), events.flush(left), keys.flush(), heartbeat.stop())
-
-
-def _draining_check(draining: asyncio.Event) -> Check:
-    async def check() -> str | None:
-        return "shutting down" if draining.is_set() else None
-
-    return check
-
-
-def _broker_check(connection: AbstractRobustConnection) -> Check:
-    async def check() -> str | None:
-        return None if connection.connected.is_set() else "no connection to publish on"
-
-    return check
-
-
-def _commands_check(database: Database) -> Check:
-    """A relay that is stuck leaves commands in the outbox, whatever the connection looks like."""
-
-    async def check() -> str | None:
-        # An unreachable database is what the check beside this one says.
-        with contextlib.suppress(UnavailableError):
-            async with database.read() as tx:
-                waited = await queries.commands_wait(tx)
-            if waited > STUCK:
-                return f"the oldest command has waited for {waited:.0f} s to be published"
-        return None
-
-    return check

@@ -1,19 +1,17 @@
 """What routes are given: built in `app`, found on the application."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from fastapi import Request
 
-from services.api.access.keys import Keys
-from services.api.access.limits import Limits
-from services.api.results.event_feed import Tail
-from services.api.system.broker_view import BrokerView
-from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.db import Database
 from shared.observability.probes import Check
 from shared.outbox import Relay
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -22,23 +20,27 @@ class Resources:
 
     `import_gate` bounds the chunks of imports written at once: the pool always has connections left for requests
     that must answer in milliseconds; `estimate_gate` likewise the audiences counted at once. `draining` is set when
-    the process has been told to stop.
+    the process has been told to stop. `rooms`: what single rooms have made for their own routes, found by its type, so
+    that this module imports none of them.
     """
 
     database: Database
     commands: Relay
     events: Relay
-    keys: Keys
-    limits: Limits
-    broker: BrokerView
-    dead_letters: DeadLetterDesk
-    tail: Tail
     import_gate: asyncio.Semaphore
     checks: Mapping[str, Check]
+    rooms: Sequence[object] = ()
     estimate_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     ramp: float = 60.0
     retry_patience: float = 300.0
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def of(self, kind: type[T]) -> T:
+        """What a room has made of this kind; raises `LookupError`, a fault of `app`, when it is not there."""
+        for made in self.rooms:
+            if isinstance(made, kind):
+                return made
+        raise LookupError(f"No {kind.__name__} among the API's resources.")
 
     def ring(self) -> None:
         """Say that an outbox row was committed."""

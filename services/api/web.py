@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from services.api.access import audit_routes, key_routes
 from services.api.access.changes import Changes
 from services.api.access.gate import Gate
+from services.api.access.keys import Keys
+from services.api.access.limits import Limits
 from services.api.audiences import estimate_routes, list_routes, segment_routes, suppression_routes
 from services.api.campaigns import (
     editing,
@@ -68,7 +70,7 @@ def build(resources: Resources) -> FastAPI:
         app.include_router(room.router)
     install_faults(app)
     app.add_middleware(Changes, database=resources.database, streams=STREAMS)
-    app.add_middleware(Gate, keys=resources.keys, limits=resources.limits)
+    app.add_middleware(Gate, keys=resources.of(Keys), limits=resources.of(Limits))
     app.add_middleware(BodyLimit, limit=MAX_BODY, exempt=STREAMS)
     app.add_middleware(Surround)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # the documented way to extend it

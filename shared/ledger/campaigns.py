@@ -18,6 +18,9 @@ from shared.ledger.completion import complete_if_done
 from shared.ledger.events import record_event
 from shared.outbox import add_command
 
+ENDED = frozenset({"completed", "cancelled", "failed"})
+"""States of a campaign whose ledger is final."""
+
 SEND = text("""
     update campaign
        set status = 'sending', sent_at = clock_timestamp(),

@@ -46,7 +46,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Entry(BaseModel):
+class AuditEntry(BaseModel):
     """One change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -64,10 +64,10 @@ class Entry(BaseModel):
     after: dict[str, Any] | None = Field(description="What it became; null for what is gone")
 
 
-class Listing(BaseModel):
+class AuditPage(BaseModel):
     """A page of changes, the newest first."""
 
-    items: list[Entry]
+    items: list[AuditEntry]
     next_cursor: str | None
 
 
@@ -83,12 +83,12 @@ async def list_changes(
     until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> Listing:
+) -> AuditPage:
     """List changes, the newest first. Registering devices is told import by import, not device by device."""
     values = {"resource": resource, "key_id": key_id, "since": since, "until": until}
     async with resources(request).database.read() as tx:
         rows = await tx.all(PAGE, {**values, "before_id": page_before(cursor), "limit": limit + 1})
-    return Listing(
-        items=[Entry.model_validate(row, from_attributes=True) for row in rows[:limit]],
+    return AuditPage(
+        items=[AuditEntry.model_validate(row, from_attributes=True) for row in rows[:limit]],
         next_cursor=next_cursor(rows, limit),
     )

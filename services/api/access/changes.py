@@ -22,6 +22,7 @@ from services.api.access.bodies import (
 )
 from services.api.access.idempotency import Answer, Ticket
 from services.api.http.faults import AWAY, http_problem, unavailable_problem
+from services.api.http.headers import KEY_HEADER
 from services.api.http.problems import INVALID, ProblemError, problem_response
 from shared.db import Database
 from shared.errors import UnavailableError
@@ -40,7 +41,6 @@ UNCHANGING = frozenset(
 )
 """Not in the audit log: what only asks, and the upsert of one device, which apps do at each start, a million a day."""
 
-KEY_HEADER = "Idempotency-Key"
 KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 NOT_KEPT = frozenset({401, 403, 413, 429})
 """Answers that say nothing about the request itself; like those of 500 and up they free the key."""

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 
 from services.api.access.audit import audit, keep_no_answer
-from services.api.access.keys import SHOWN, new_key
+from services.api.access.keys import SHOWN, Keys, new_key
 from services.api.access.roles import (
     Admin,
     Anyone,
@@ -112,7 +112,7 @@ class Key(BaseModel):
         return cls.model_validate(dict(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
 
 
-class MadeKey(Key):
+class CreatedKey(Key):
     """A new key, with the key itself: nobody can read it again."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**EXAMPLE_READ, "key": "crl_Zk3a…"}]})
@@ -120,14 +120,14 @@ class MadeKey(Key):
     key: str = Field(description="Send it as `Authorization: Bearer <key>`; it is kept nowhere")
 
 
-class Listing(BaseModel):
+class KeyPage(BaseModel):
     """A page of keys, the newest first, revoked ones included."""
 
     items: list[Key]
     next_cursor: str | None
 
 
-class Whose(BaseModel):
+class Caller(BaseModel):
     """Who is asking."""
 
     name: str
@@ -141,7 +141,7 @@ async def make_key(
     response: Response,
     admin: Admin,
     wanted: Annotated[NewKey, Body(openapi_examples={"ingest": {"summary": "For app servers", "value": EXAMPLE}})],
-) -> MadeKey:
+) -> CreatedKey:
     """Make a key. It is in this answer and nowhere else: what is kept is its SHA-256.
 
     So a repeated request with the same Idempotency-Key makes no second key and cannot show the first: 409
@@ -158,7 +158,7 @@ async def make_key(
         made = Key.of(row)
         await audit(tx, request, f"keys/{made.id}", after=made.model_dump(mode="json"))
     response.headers["Location"] = f"/v1/keys/{made.id}"
-    return MadeKey(**made.model_dump(), key=key)
+    return CreatedKey(**made.model_dump(), key=key)
 
 
 @router.get("")
@@ -167,20 +167,20 @@ async def list_keys(
     _: Admin,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> Listing:
+) -> KeyPage:
     """List keys, the newest first, revoked and expired ones included."""
     async with resources(request).database.read() as tx:
         rows = await tx.all(PAGE, {"before": page_before(cursor), "limit": limit + 1})
-    return Listing(
+    return KeyPage(
         items=[Key.of(row) for row in rows[:limit]],
         next_cursor=next_cursor(rows, limit),
     )
 
 
 @router.get("/current")
-async def current_key(who: Anyone) -> Whose:
+async def current_key(who: Anyone) -> Caller:
     """Tell whose key this request was made with, and its role."""
-    return Whose(name=who.name, role=who.role, key_id=who.key_id)
+    return Caller(name=who.name, role=who.role, key_id=who.key_id)
 
 
 @router.get("/{key_id}", responses=documented(NO_KEY))
@@ -201,7 +201,7 @@ async def revoke_key(request: Request, _: Admin, key_id: KeyId) -> None:
         row = _found(await tx.first(ONE, {"id": key_id}), key_id)
         if await tx.first(REVOKE, {"id": key_id}) is not None:
             await audit(tx, request, f"keys/{key_id}", before=Key.of(row).model_dump(mode="json"))
-    found.keys.forget()
+    found.of(Keys).forget()
 
 
 def _found(row: Row[Any] | None, key_id: int) -> Row[Any]:

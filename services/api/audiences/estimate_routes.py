@@ -76,7 +76,7 @@ class Estimate(Shape):
     audience: Audience
 
 
-class Part(BaseModel):
+class EstimatePart(BaseModel):
     """Devices of one project and platform."""
 
     project: str
@@ -84,7 +84,7 @@ class Part(BaseModel):
     devices: int
 
 
-class Estimated(BaseModel):
+class EstimateResult(BaseModel):
     """Devices of an audience, as they are now; the ledger of a campaign counts them again as it is planned."""
 
     model_config = ConfigDict(
@@ -109,14 +109,14 @@ class Estimated(BaseModel):
     suppressed: int = Field(description="Of these, how many are on the suppression list now, and would be skipped")
     by_platform: dict[str, int]
     by_project: dict[str, int]
-    parts: list[Part] = Field(description="By project and platform, the largest first")
+    parts: list[EstimatePart] = Field(description="By project and platform, the largest first")
     milliseconds: int = Field(description="What the count took")
 
 
 @router.post("/estimate", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA, TOO_SLOW))
 async def estimate_audience(
     request: Request, _: Viewer, wanted: Annotated[Estimate, Body(openapi_examples=EXAMPLES)]
-) -> Estimated:
+) -> EstimateResult:
     """Count the active devices of an audience, by platform and project; nothing is created.
 
     It takes up to two seconds for a million devices. A count that takes longer than five is given up.
@@ -130,12 +130,12 @@ async def estimate_audience(
     for row in rows:
         by_platform[row.platform] = by_platform.get(row.platform, 0) + row.devices
         by_project[row.project] = by_project.get(row.project, 0) + row.devices
-    return Estimated(
+    return EstimateResult(
         devices=sum(row.devices for row in rows),
         suppressed=sum(row.suppressed for row in rows),
         by_platform=by_platform,
         by_project=by_project,
-        parts=[Part(project=row.project, platform=row.platform, devices=row.devices) for row in rows],
+        parts=[EstimatePart(project=row.project, platform=row.platform, devices=row.devices) for row in rows],
         milliseconds=int((datetime.now(UTC) - began).total_seconds() * 1000),
     )
 

@@ -88,7 +88,7 @@ class UserList(BaseModel):
         return cls.model_validate(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
 
 
-class Uploaded(UserList):
+class ListUploadResult(UserList):
     """A list, and what came of the upload that this answers."""
 
     model_config = ConfigDict(
@@ -124,7 +124,7 @@ class UserLists(BaseModel):
     responses=documented(TOO_LARGE, MEDIA, NOTHING_REGISTERED, INTERRUPTED),
     openapi_extra=LINES,
 )
-async def upload_list(request: Request, response: Response, operator: Operator, name: Name) -> Uploaded:
+async def upload_list(request: Request, response: Response, operator: Operator, name: Name) -> ListUploadResult:
     """Upload user ids from a stream of lines; 10,000,000 are no trouble.
 
     An upload that is cut short leaves a list that is `loading`, which no audience can name; its number is in the
@@ -143,7 +143,7 @@ async def upload_list(request: Request, response: Response, operator: Operator, 
     responses=documented(TOO_LARGE, MEDIA, NO_LIST, LIST_SEALED, NOTHING_REGISTERED, INTERRUPTED),
     openapi_extra=LINES,
 )
-async def add_users(request: Request, _: Operator, list_id: ListId) -> Uploaded:
+async def add_users(request: Request, _: Operator, list_id: ListId) -> ListUploadResult:
     """Add users to a list, or complete its upload. A list that a campaign was sent to takes nobody any more."""
     media = streamed_media(request, *NDJSON, CSV)
     async with resources(request).database.write() as tx:
@@ -191,7 +191,7 @@ async def delete_list(request: Request, _: Operator, list_id: ListId) -> None:
         await audit(tx, request, f"lists/{list_id}", before={"name": before.name, "size": before.size})
 
 
-async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) -> Uploaded:
+async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) -> ListUploadResult:
     found = resources(request)
 
     async def add(user_ids: list[str]) -> int:
@@ -230,7 +230,7 @@ async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) ->
             **tally.model_dump(),
         )
     log.info("list.uploaded", list_id=list_id, received=tally.received, added=job.added, rejected=tally.rejected)
-    return Uploaded(
+    return ListUploadResult(
         **UserList.of(row).model_dump(),
         received=tally.received,
         added=job.added,

@@ -6,7 +6,6 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import Row
 
-from services.api.campaigns.audience_schemas import Devices, FollowUp
 from services.api.devices.lines import UserId
 from shared.contracts.numbers import MAX_ID, WHOLE
 from shared.contracts.platforms import Shape
@@ -16,6 +15,12 @@ MAX_USERS = 10_000
 """User ids in one call: about 400 kB; larger audiences are lists to upload, not calls."""
 MAX_EXCLUDED = 10
 """Lists, and segments, that one audience leaves out: each is looked at for each device."""
+
+MAX_DEVICES = 500
+"""Devices by number in one call: a batch. Tests and dry runs need no more."""
+
+Outcome = Literal["skipped", "cancelled", "expired", "dead", "unknown", "rejected", "unregistered", "accepted"]
+"""What may have become of a device; in a finished campaign none is pending."""
 
 Number = Annotated[int, Field(ge=1, le=MAX_ID, strict=True), WHOLE]
 
@@ -46,7 +51,7 @@ class Everyone(Excluding):
     kind: Literal["all"]
 
 
-class Users(Excluding):
+class ChosenUsers(Excluding):
     """Every active device of some users; none is allowed, and completes at once."""
 
     kind: Literal["users"]
@@ -78,13 +83,30 @@ class InSegment(Excluding):
         return self
 
 
-Audience = Annotated[Everyone | Users | InList | InSegment | Devices | FollowUp, Field(discriminator="kind")]
+class ChosenDevices(Shape):
+    """These devices, as far as they are active."""
+
+    kind: Literal["devices"]
+    device_ids: Annotated[list[Number], Field(max_length=MAX_DEVICES)]
+
+
+class FollowUp(Shape):
+    """The devices of a finished campaign with one of these outcomes, as far as they are active."""
+
+    kind: Literal["follow_up"]
+    campaign_id: Number
+    outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=8)]
+
+
+Audience = Annotated[
+    Everyone | ChosenUsers | InList | InSegment | ChosenDevices | FollowUp, Field(discriminator="kind")
+]
 
 
 def as_stored(audience: Shape) -> dict[str, Any]:
     """The audience as the ledger keeps it."""
     stored = audience.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if isinstance(audience, Users):
+    if isinstance(audience, ChosenUsers):
         stored["user_ids"] = audience.distinct()
     return stored
 

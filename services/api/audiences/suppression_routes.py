@@ -46,20 +46,20 @@ REASON = Body(openapi_examples={"reason": {"value": {"reason": "asked by telepho
 ENTRY = {"reason": "asked by telephone", "created_by": "operator", "created_at": "2026-11-22T09:00:00Z"}
 
 
-class Reason(Shape):
+class SuppressionReason(Shape):
     """Why."""
 
     reason: Text = "not said"
 
 
-class NewUsers(Shape):
+class NewSuppressedUsers(Shape):
     """Users to put on the list."""
 
     user_ids: Annotated[list[UserId], Field(min_length=1, max_length=MAX_USERS)]
     reason: Text = "not said"
 
 
-class Added(BaseModel):
+class SuppressionAdded(BaseModel):
     """What came of it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"added": 2, "known": 1}]})
@@ -118,14 +118,16 @@ class SuppressedDevices(BaseModel):
 async def suppress_users(
     request: Request,
     operator: Operator,
-    wanted: Annotated[NewUsers, Body(openapi_examples={"two": {"value": {"user_ids": ["user-1", "user-2"]}}})],
-) -> Added:
+    wanted: Annotated[
+        NewSuppressedUsers, Body(openapi_examples={"two": {"value": {"user_ids": ["user-1", "user-2"]}}})
+    ],
+) -> SuppressionAdded:
     """Put users on the suppression list, known to the registry or not."""
     user_ids = sorted(set(wanted.user_ids))
     async with resources(request).database.write() as tx:
         added = await store.add_users(tx, user_ids, wanted.reason, operator.name)
         await audit(tx, request, "suppressions/users", after={"users": len(user_ids), "reason": wanted.reason})
-    return Added(added=added, known=len(user_ids) - added)
+    return SuppressionAdded(added=added, known=len(user_ids) - added)
 
 
 @router.get("/users")
@@ -147,7 +149,7 @@ async def get_suppressed_user(request: Request, _: Viewer, user_id: User) -> Sup
 
 @router.put("/users/{user_id:path}", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA))
 async def suppress_user(
-    request: Request, operator: Operator, user_id: User, wanted: Annotated[Reason, REASON]
+    request: Request, operator: Operator, user_id: User, wanted: Annotated[SuppressionReason, REASON]
 ) -> SuppressedUser:
     """Put a user on the suppression list; one that is on it stays as entered."""
     async with resources(request).database.write() as tx:
@@ -181,7 +183,7 @@ async def list_suppressed_devices(
     "/devices/{device_id}", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA, NO_DEVICE)
 )
 async def suppress_device(
-    request: Request, operator: Operator, device_id: DeviceNumber, wanted: Annotated[Reason, REASON]
+    request: Request, operator: Operator, device_id: DeviceNumber, wanted: Annotated[SuppressionReason, REASON]
 ) -> SuppressedDevice:
     """Put a device on the suppression list, by its target: it stays there when it is deleted and registered again."""
     async with resources(request).database.write() as tx:

@@ -16,7 +16,7 @@ AHEAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Hold:
     """One thing that holds a campaign: a stable code, a sentence, and its figures."""
 
     code: str
@@ -24,17 +24,17 @@ class Reason:
     figures: Figures = field(default_factory=dict)
 
 
-def reasons(facts: Facts) -> list[Reason]:
+def reasons(facts: Facts) -> list[Hold]:
     """Every reason that holds, the weightiest first; never none."""
     if facts.status == "sending":
         return [*_faults(facts), *_limits(facts)] or [_moves(facts)]
     return [_state(facts)]
 
 
-def _state(facts: Facts) -> Reason:
+def _state(facts: Facts) -> Hold:
     match facts.status:
         case "draft":
-            return Reason("draft", "It is a draft: nobody has sent it yet.")
+            return Hold("draft", "It is a draft: nobody has sent it yet.")
         case "scheduled":
             return _scheduled(facts)
         case "paused":
@@ -42,51 +42,51 @@ def _state(facts: Facts) -> Reason:
         case "cancelling":
             return _cancelling(facts)
         case _:
-            return Reason("ended", f"It is {facts.status}: nothing is left to do.")
+            return Hold("ended", f"It is {facts.status}: nothing is left to do.")
 
 
-def _scheduled(facts: Facts) -> Reason:
+def _scheduled(facts: Facts) -> Hold:
     if facts.stop is not None:
-        return Reason("everything_stopped", f"{facts.stop} Schedules that come due wait for POST /v1/resume-all.")
+        return Hold("everything_stopped", f"{facts.stop} Schedules that come due wait for POST /v1/resume-all.")
     at = f" for {facts.scheduled_at:%Y-%m-%d %H:%M:%S %Z}" if facts.scheduled_at else ""
-    return Reason("scheduled", f"It is scheduled{at}.")
+    return Hold("scheduled", f"It is scheduled{at}.")
 
 
-def _cancelling(facts: Facts) -> Reason:
+def _cancelling(facts: Facts) -> Hold:
     held = facts.batches.get("claimed", 0)
     if held:
         until = f"{facts.lease_ends_in:.0f} s at the latest" if facts.lease_ends_in is not None else "soon"
-        return Reason(
+        return Hold(
             "held_by_senders",
             f"It is being cancelled; {_batches(held)} in the hands of senders, who let go within two seconds; "
             f"a sender that died loses its batch in {until}.",
             {"claimed": held, "lease_ends_in": facts.lease_ends_in},
         )
-    return Reason(
+    return Hold(
         "closing",
         f"It is being cancelled; {facts.pending} devices are pending until their results are merged.",
         {"pending": facts.pending},
     )
 
 
-def _paused(facts: Facts) -> Reason:
+def _paused(facts: Facts) -> Hold:
     if facts.stopped:
         answer = ": ".join(part for part in (facts.stopped.get("code"), facts.stopped.get("message")) if part)
-        return Reason(
+        return Hold(
             "payload_refused",
             f"FCM refused its message before accepting it once ({answer}), so it was paused. Cancel it and send a "
             "corrected clone, or resume it to try again.",
             dict(facts.stopped),
         )
     if facts.stop is not None:
-        return Reason("everything_stopped", f"{facts.stop} POST /v1/resume-all undoes it.")
-    return Reason("paused", f"It is paused; {facts.pending} devices are pending.", {"pending": facts.pending})
+        return Hold("everything_stopped", f"{facts.stop} POST /v1/resume-all undoes it.")
+    return Hold("paused", f"It is paused; {facts.pending} devices are pending.", {"pending": facts.pending})
 
 
-def _faults(facts: Facts) -> Iterator[Reason]:
+def _faults(facts: Facts) -> Iterator[Hold]:
     """What somebody should repair."""
     if facts.missing:
-        yield Reason(
+        yield Hold(
             "queue_missing",
             f"The vhost lacks {', '.join(f'queue {name}' for name in facts.missing)}: nothing comes through there. "
             "Where services may declare they put it back within seconds; elsewhere run `python -m shared.topology` "
@@ -94,9 +94,9 @@ def _faults(facts: Facts) -> Iterator[Reason]:
             {"queues": " ".join(facts.missing)},
         )
     elif facts.lane_depth is None:
-        yield Reason("broker_unreachable", "RabbitMQ cannot be asked: nothing goes on until it is back.")
+        yield Hold("broker_unreachable", "RabbitMQ cannot be asked: nothing goes on until it is back.")
     if facts.commands_wait > STUCK:
-        yield Reason(
+        yield Hold(
             "broker_blocked",
             f"The oldest command has waited {facts.commands_wait:.0f} s for RabbitMQ to take it: an alarm of its disk "
             "or memory blocks publishers, or it is away.",
@@ -104,48 +104,48 @@ def _faults(facts: Facts) -> Iterator[Reason]:
         )
     yield from _project_faults(facts)
     if facts.lane_depth is not None and not facts.lane_depth.consumers:
-        yield Reason(
+        yield Hold(
             "no_sender",
             f"No sender serves the lane {facts.lane}; {facts.lane_depth.ready} batches are ready on it.",
             {"lane": facts.lane, "ready": facts.lane_depth.ready},
         )
     if facts.planner_depth is not None and not facts.planner_depth.consumers and not facts.planned_out:
-        yield Reason("no_planner", "No planner consumes commands, and the audience is not planned out.")
+        yield Hold("no_planner", "No planner consumes commands, and the audience is not planned out.")
     yield from _aggregator(facts)
 
 
-def _project_faults(facts: Facts) -> Iterator[Reason]:
+def _project_faults(facts: Facts) -> Iterator[Hold]:
     for project in facts.projects:
         if project.circuit is not None:
-            yield Reason(
+            yield Hold(
                 "circuit_open",
                 f"FCM refuses project {project.id} ({project.circuit}); {_batches(project.open)} open there, and the "
                 f"next probe goes out in {max(0.0, project.probe_in):.0f} s.",
                 {"project": project.id, "open": project.open, "probe_in": project.probe_in},
             )
         elif project.paused_for > 0:
-            yield Reason(
+            yield Hold(
                 "project_paused",
                 f"FCM said that the quota of project {project.id} is used up: it pauses for another "
                 f"{project.paused_for:.0f} s, with {_batches(project.open)} open.",
                 {"project": project.id, "open": project.open, "seconds": project.paused_for},
             )
         for platform, why in project.platforms.items():
-            yield Reason(
+            yield Hold(
                 "platform_stopped",
                 f"FCM refuses {platform} of project {project.id} ({why}): its devices wait for a probe to succeed.",
                 {"project": project.id, "platform": platform},
             )
 
 
-def _aggregator(facts: Facts) -> Iterator[Reason]:
+def _aggregator(facts: Facts) -> Iterator[Hold]:
     depth = facts.results_depth
     if depth is not None and not depth.consumers:
-        yield Reason("no_aggregator", f"No aggregator merges results; {depth.ready} wait.", {"ready": depth.ready})
+        yield Hold("no_aggregator", f"No aggregator merges results; {depth.ready} wait.", {"ready": depth.ready})
     elif facts.report_age > STUCK or (depth is not None and depth.ready > BACKLOG):
         waiting = facts.batches.get("reported", 0)
         ready = depth.ready if depth is not None else None
-        yield Reason(
+        yield Hold(
             "aggregator_behind",
             f"The aggregator is behind: {_batches(waiting)} reported and not merged, the oldest for "
             f"{facts.report_age:.0f} s; planning waits for it.",
@@ -153,56 +153,56 @@ def _aggregator(facts: Facts) -> Iterator[Reason]:
         )
 
 
-def _limits(facts: Facts) -> Iterator[Reason]:
+def _limits(facts: Facts) -> Iterator[Hold]:
     """What holds it as it should."""
     count = facts.batches.get
     on_their_way = sum(count(state, 0) for state in ("queued", "claimed", "reported"))
     if facts.expired:
-        yield Reason("expired", f"Its time is over: {facts.pending} devices expire.", {"pending": facts.pending})
+        yield Hold("expired", f"Its time is over: {facts.pending} devices expire.", {"pending": facts.pending})
     for project in facts.projects:
         if project.circuit is None and project.paused_for <= 0 and project.booked_ahead > AHEAD:
             share = f", {facts.others} other campaigns share it" if facts.others else ""
             bent = f" (of {project.quota:,.0f})" if project.rate < project.quota * 0.99 else ""
-            yield Reason(
+            yield Hold(
                 "quota",
                 f"The quota of project {project.id} is booked {project.booked_ahead:.1f} s ahead at "
                 f"{project.rate:,.0f}{bent} messages a second{share}.",
                 {"project": project.id, "rate": project.rate, "booked_ahead": project.booked_ahead},
             )
     if facts.own_rate is not None and (on_their_way or count("planned", 0)):
-        yield Reason("own_rate", f"Its own rate is {facts.own_rate:g} devices a second.", {"rate": facts.own_rate})
+        yield Hold("own_rate", f"Its own rate is {facts.own_rate:g} devices a second.", {"rate": facts.own_rate})
     waiting = count("waiting", 0)
     if waiting and not on_their_way and (facts.planned_out or not count("planned", 0)):
-        yield Reason(
+        yield Hold(
             "waiting_for_retries",
             f"{_batches(waiting)} waiting for a retry: the next is due in {_seconds(facts.next_retry_in)}, "
             f"the last in {_seconds(facts.last_retry_in)}.",
             {"waiting": waiting, "next_in": facts.next_retry_in, "last_in": facts.last_retry_in},
         )
     if count("planned", 0) and not on_their_way and facts.next_publish_in is not None and facts.next_publish_in > 0:
-        yield Reason(
+        yield Hold(
             "given_back",
             f"{_batches(count('planned', 0))} given back until there is room: the next is published in "
             f"{_seconds(facts.next_publish_in)}.",
             {"planned": count("planned", 0), "next_in": facts.next_publish_in},
         )
     if not facts.planned_out and on_their_way:
-        yield Reason(
+        yield Hold(
             "window_full",
             f"{_batches(on_their_way)} on the way ({count('queued', 0)} queued, {count('claimed', 0)} with senders, "
             f"{count('reported', 0)} being merged); the planner adds more as these finish.",
             {"open": on_their_way, "lane_ready": facts.lane_depth.ready if facts.lane_depth else None},
         )
     if not facts.planned_out and not on_their_way and not waiting:
-        yield Reason(
+        yield Hold(
             "planning",
             f"The planner looks for its audience; its last step was {facts.step_age:.0f} s ago.",
             {"step_age": facts.step_age},
         )
 
 
-def _moves(facts: Facts) -> Reason:
-    return Reason(
+def _moves(facts: Facts) -> Hold:
+    return Hold(
         "finishing",
         f"Nothing holds it: {facts.pending} devices are on their way{_on_lane(facts)}.",
         {"pending": facts.pending, "speed": facts.speed},
@@ -214,7 +214,7 @@ def _on_lane(facts: Facts) -> str:
     return f", {_batches(ready)} of all campaigns ready on the lane {facts.lane}" if ready else ""
 
 
-def sentence(facts: Facts, found: list[Reason]) -> str:
+def sentence(facts: Facts, found: list[Hold]) -> str:
     """What an operator is told in one sentence."""
     first = found[0].detail
     if facts.status == "sending" and facts.speed:

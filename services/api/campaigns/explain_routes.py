@@ -18,10 +18,12 @@ from services.api.campaigns.schemas import Status
 from services.api.campaigns.states import found
 from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
 from services.api.resources import Resources, resources
+from services.api.system.broker_view import BrokerView
 from shared.amqp.depth import Depth
 from shared.db import Reader
 from shared.errors import BrokerUnavailableError, QueueMissingError
 from shared.ledger import throttle
+from shared.outbox import commands_wait
 from shared.topology import AGGREGATOR_RESULTS, PLANNER_COMMANDS, Lane
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
@@ -68,7 +70,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Because(BaseModel):
+class ExplanationReason(BaseModel):
     """One thing that holds the campaign."""
 
     code: str = Field(description="Stable; for programs")
@@ -85,7 +87,7 @@ class Explanation(BaseModel):
     status: Status
     moving: bool = Field(description="Whether devices had an outcome in the last 10 s or so")
     sentence: str
-    reasons: list[Because] = Field(description="All that hold, the weightiest first")
+    reasons: list[ExplanationReason] = Field(description="All that hold, the weightiest first")
 
 
 @router.get("/{campaign_id}/explain", responses=documented(NO_CAMPAIGN))
@@ -149,7 +151,7 @@ async def _facts(tx: Reader, at_hand: Resources, campaign_id: int) -> dict[str, 
         "report_age": max((batch.oldest for batch in all_of("reported")), default=0.0),
         "lease_ends_in": max((batch.lease_ends_in for batch in all_of("claimed")), default=None),
         "expired": bool(row.expired),
-        "commands_wait": await campaigns.commands_wait(tx),
+        "commands_wait": await commands_wait(tx),
         "others": row.others,
         "projects": tuple(_project(project, open_batches, at_hand.ramp) for project in projects),
     }
@@ -173,7 +175,7 @@ def _project(row: Row[Any], open_batches: Any, ramp: float) -> ProjectFacts:
 async def _depth(at_hand: Resources, queue: str, missing: set[str]) -> Depth | None:
     try:
         async with asyncio.timeout(ASK):
-            return await at_hand.broker.depth(queue)
+            return await at_hand.of(BrokerView).depth(queue)
     except QueueMissingError:
         missing.add(queue)
         return None

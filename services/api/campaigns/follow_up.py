@@ -3,18 +3,18 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue
 
 from services.api.access.audit import audit
 from services.api.access.roles import Operator
+from services.api.audiences.checking import check_follow_up
+from services.api.audiences.schemas import Outcome
 from services.api.campaigns import queries as campaigns
 from services.api.campaigns import store
-from services.api.campaigns.audience_schemas import FollowUp, Outcome
 from services.api.campaigns.copying import rewritten, version
 from services.api.campaigns.parameters import CampaignId
 from services.api.campaigns.schemas import Campaign
-from services.api.campaigns.states import ENDED, found, refuse_state
+from services.api.campaigns.states import found, refuse_state
 from services.api.http.content_type import is_json
 from services.api.http.etags import set_etag
 from services.api.http.problems import (
@@ -28,7 +28,7 @@ from services.api.http.problems import (
 )
 from services.api.resources import resources
 from shared.contracts.platforms import Shape
-from shared.db import Reader
+from shared.ledger.campaigns import ENDED
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 
@@ -79,20 +79,3 @@ async def follow_up_campaign(
     response.headers["Location"] = f"/v1/campaigns/{draft_id}"
     set_etag(response, version(created))
     return Campaign.of(created)
-
-
-async def check_follow_up(tx: Reader, audience: object) -> None:
-    """Refuse an audience that follows up what does not exist, has not ended, or is no longer in the ledger."""
-    if not isinstance(audience, FollowUp):
-        return
-    row = await store.followed(tx, audience.campaign_id)
-    if row is None:
-        problem = f"there is no campaign {audience.campaign_id}"
-    elif row.status not in ENDED:
-        problem = f"campaign {audience.campaign_id} is {row.status}; it can be followed up once it has ended"
-    elif row.ledger_deleted_at is not None:
-        problem = f"the devices of campaign {audience.campaign_id} were deleted at {row.ledger_deleted_at:%Y-%m-%d}"
-    else:
-        return
-    fault = {"loc": ("body", "audience", "campaign_id"), "type": "follow_up", "msg": problem}
-    raise RequestValidationError([fault], body={"audience": {"campaign_id": audience.campaign_id}})

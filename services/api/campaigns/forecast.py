@@ -27,7 +27,7 @@ CLOSE_SIZE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Recipients:
     """Devices of one project and platform; `stale` of them have not been seen for long."""
 
     project: str
@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class ProjectState:
     """A project as it is: its quota's rate in force, and what stops it."""
 
     id: str
@@ -105,7 +105,9 @@ def lane_share(lane: Lane, others: Sequence[Other]) -> float:
     return WEIGHT[lane] / sum(WEIGHT[each] for each in busy) / (1 + lanes.count(lane))
 
 
-def shares(plan: Plan, parts: Sequence[Part], projects: Mapping[str, Project], others: Sequence[Other]) -> list[Share]:
+def shares(
+    plan: Plan, parts: Sequence[Recipients], projects: Mapping[str, ProjectState], others: Sequence[Other]
+) -> list[Share]:
     """By project, in their order."""
     part_of_quota = lane_share(plan.lane, others)
     total = sum(part.devices for part in parts)
@@ -133,8 +135,8 @@ def shares(plan: Plan, parts: Sequence[Part], projects: Mapping[str, Project], o
 
 def warnings(
     plan: Plan,
-    parts: Sequence[Part],
-    projects: Mapping[str, Project],
+    parts: Sequence[Recipients],
+    projects: Mapping[str, ProjectState],
     others: Sequence[Other],
     *,
     finish: datetime,
@@ -163,7 +165,7 @@ def _about_time(plan: Plan, others: Sequence[Other], finish: datetime) -> Iterat
         )
 
 
-def _about_devices(parts: Sequence[Part]) -> Iterator[Warned]:
+def _about_devices(parts: Sequence[Recipients]) -> Iterator[Warned]:
     devices, stale = sum(part.devices for part in parts), sum(part.stale for part in parts)
     if not devices:
         yield Warned("nobody", "Nobody is in its audience now: it would complete at once.")
@@ -181,7 +183,7 @@ def _about_size(plan: Plan) -> Iterator[Warned]:
             yield Warned("large", f"Its payload is {size} bytes for {platform}; FCM takes {MAX_PAYLOAD}.")
 
 
-def _about_projects(projects: Mapping[str, Project]) -> Iterator[Warned]:
+def _about_projects(projects: Mapping[str, ProjectState]) -> Iterator[Warned]:
     for project in projects.values():
         if project.circuit is not None:
             yield Warned("circuit_open", f"FCM refuses project {project.id} now: {project.circuit}.")

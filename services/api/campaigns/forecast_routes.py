@@ -15,9 +15,9 @@ from services.api.campaigns.copying import rewritten
 from services.api.campaigns.forecast import (
     STALE_DAYS,
     Other,
-    Part,
     Plan,
-    Project,
+    ProjectState,
+    Recipients,
     shares,
     warnings,
 )
@@ -78,7 +78,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class PartRead(BaseModel):
+class RecipientsRead(BaseModel):
     """Recipients of one project and platform."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -89,7 +89,7 @@ class PartRead(BaseModel):
     stale: int = Field(description=f"Of these, not seen for {STALE_DAYS} days")
 
 
-class ShareRead(BaseModel):
+class ProjectShareRead(BaseModel):
     """One project's part of the work."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -102,7 +102,7 @@ class ShareRead(BaseModel):
     seconds: float
 
 
-class Warning_(BaseModel):  # noqa: N801 - Python's own Warning is another thing
+class ForecastWarning(BaseModel):
     """Something that speaks against sending it like this."""
 
     model_config = ConfigDict(from_attributes=True, title="Warning")
@@ -122,10 +122,10 @@ class Forecast(BaseModel):
     recipients: int
     stale: int
     batches: int
-    parts: list[PartRead]
-    projects: list[ShareRead]
+    parts: list[RecipientsRead]
+    projects: list[ProjectShareRead]
     payload_bytes: dict[str, int] = Field(description="By platform; FCM takes 4096")
-    warnings: list[Warning_]
+    warnings: list[ForecastWarning]
 
 
 @router.get("/{campaign_id}/forecast", responses=documented(NO_CAMPAIGN))
@@ -164,26 +164,28 @@ async def forecast_campaign(
         recipients=sum(part.devices for part in parts),
         stale=sum(part.stale for part in parts),
         batches=sum(share.batches for share in by_project),
-        parts=[PartRead.model_validate(part) for part in parts],
-        projects=[ShareRead.model_validate(share) for share in by_project],
+        parts=[RecipientsRead.model_validate(part) for part in parts],
+        projects=[ProjectShareRead.model_validate(share) for share in by_project],
         payload_bytes=dict(plan.sizes),
-        warnings=[Warning_.model_validate(warned) for warned in warnings(plan, parts, projects, others, finish=finish)],
+        warnings=[
+            ForecastWarning.model_validate(warned) for warned in warnings(plan, parts, projects, others, finish=finish)
+        ],
     )
 
 
-async def _parts(tx: Reader, row: Row[Any]) -> list[Part]:
+async def _parts(tx: Reader, row: Row[Any]) -> list[Recipients]:
     condition = compile_audience(await resolve(tx, row.audience, datetime.now(UTC)), steps=False)
     await tx.first(TIME_LIMIT, {"milliseconds": PATIENCE})
     statement = text(COUNT.format(condition=f"and {condition.sql}" if condition.sql else ""))
     rows = await tx.all(statement, {**condition.values, "stale_days": STALE_DAYS})
-    return [Part(part.project, part.platform, part.devices, part.stale) for part in rows]
+    return [Recipients(part.project, part.platform, part.devices, part.stale) for part in rows]
 
 
-async def _projects(tx: Reader, ids: Sequence[str], ramp: float) -> dict[str, Project]:
-    found_: dict[str, Project] = {}
+async def _projects(tx: Reader, ids: Sequence[str], ramp: float) -> dict[str, ProjectState]:
+    found_: dict[str, ProjectState] = {}
     for row in await tx.all(PROJECTS, {"ids": sorted(set(ids))}):
         bent = throttle.Throttle(row.rate, 0.0, row.cut_rate, row.cut_at)
-        found_[row.id] = Project(
+        found_[row.id] = ProjectState(
             id=row.id,
             rate=throttle.rate_in_force(bent, now=row.now, ramp=ramp),
             paused_for=max(0.0, row.paused_until - row.now),

@@ -21,7 +21,7 @@ TEXT = r"^[^\x00]*$"
 """PostgreSQL's text holds no NUL."""
 
 
-class Listing(BaseModel):
+class CampaignPage(BaseModel):
     """A page of campaigns, the newest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [progress.EXAMPLE], "next_cursor": None}]})
@@ -50,13 +50,13 @@ class Filters(BaseModel):
 
 
 @router.get("")
-async def list_campaigns(request: Request, _: Viewer, wanted: Annotated[Filters, Query()]) -> Listing:
+async def list_campaigns(request: Request, _: Viewer, wanted: Annotated[Filters, Query()]) -> CampaignPage:
     """List campaigns, the newest first; by status, priority, origin, time and words."""
     values = _values(wanted)
     async with resources(request).database.read() as tx:
         rows = await store.page(tx, values)
     items = [progress.Progress.of(row) for row in rows[: wanted.limit]]
-    return Listing(
+    return CampaignPage(
         items=items,
         next_cursor=encode_cursor(Cursor(items[-1].campaign_id)) if len(rows) > wanted.limit else None,
     )

@@ -102,7 +102,7 @@ class Progress(BaseModel):
         return cls.model_validate(_progress(row))
 
 
-class Failures(BaseModel):
+class FailureCount(BaseModel):
     """Devices that failed with one code."""
 
     code: str
@@ -119,12 +119,12 @@ class Stats(Progress):
         }
     )
 
-    errors: list[Failures] = Field(description="By code, the most frequent first, 50 at the most")
+    errors: list[FailureCount] = Field(description="By code, the most frequent first, 50 at the most")
 
     @classmethod
     def with_errors(cls, row: Row[Any], errors: Sequence[Row[Any]]) -> Self:
         """Read the ledger's rows."""
-        failures = [Failures(code=error.code, count=error.count, sample=error.sample) for error in errors]
+        failures = [FailureCount(code=error.code, count=error.count, sample=error.sample) for error in errors]
         return cls.model_validate({**_progress(row), "errors": failures})
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from services.api.access.audit import audit
 from services.api.access.roles import Operator, Viewer
 from services.api.audiences.checking import check_audience
-from services.api.audiences.schemas import Users
-from services.api.campaigns import progress, queries, schemas
+from services.api.audiences.schemas import ChosenUsers
+from services.api.campaigns import progress, queries, schemas, store
 from services.api.campaigns.copying import version
 from services.api.campaigns.parameters import CampaignId
 from services.api.campaigns.states import found, refuse
@@ -39,7 +39,7 @@ MAX_ACTIVE = 500
 """Campaigns under way that are listed: more than the planner could take turns with."""
 
 
-class Active(BaseModel):
+class ActiveCampaigns(BaseModel):
     """Campaigns under way, the newest first."""
 
     items: list[progress.Progress]
@@ -66,10 +66,10 @@ async def create_campaign(
     """
     async with resources(request).database.write() as tx:
         await check_audience(tx, wanted.audience)
-        campaign_id = await queries.create_campaign(tx, wanted.row(operator.name))
+        campaign_id = await store.create_campaign(tx, wanted.row(operator.name))
         unknown = None
-        if isinstance(wanted.audience, Users):
-            unknown = await queries.unknown_users(tx, wanted.audience.distinct())
+        if isinstance(wanted.audience, ChosenUsers):
+            unknown = await store.unknown_users(tx, wanted.audience.distinct())
         row = found(await queries.campaign(tx, campaign_id), campaign_id)
         created = schemas.Campaign.of(row, unknown)
         await audit(tx, request, f"campaigns/{campaign_id}", after=wanted.model_dump(mode="json", exclude_none=True))
@@ -79,10 +79,10 @@ async def create_campaign(
 
 
 @router.get("/active")
-async def list_active(request: Request, _: Viewer) -> Active:
+async def list_active(request: Request, _: Viewer) -> ActiveCampaigns:
     """List the campaigns that are sending, paused or being cancelled."""
     async with resources(request).database.read() as tx:
-        return Active(items=[progress.Progress.of(row) for row in await queries.active(tx, MAX_ACTIVE)])
+        return ActiveCampaigns(items=[progress.Progress.of(row) for row in await queries.active(tx, MAX_ACTIVE)])
 
 
 @router.get("/{campaign_id}", responses=documented(NO_CAMPAIGN))
@@ -103,30 +103,30 @@ async def get_stats(request: Request, _: Viewer, campaign_id: CampaignId) -> pro
 
 
 @router.post("/{campaign_id}/send", status_code=202, responses=documented(NO_CAMPAIGN, WRONG_STATE, STOPPED))
-async def send_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Changed:
+async def send_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.StateChange:
     """Start a campaign, once. The answer comes when that is committed; planning and sending follow."""
     return await _change(request, campaign_id, "send", ledger.send)
 
 
 @router.post("/{campaign_id}/pause", responses=documented(NO_CAMPAIGN, WRONG_STATE))
-async def pause_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Changed:
+async def pause_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.StateChange:
     """Stop sending until it is resumed; requests to FCM that are under way are finished."""
     return await _change(request, campaign_id, "pause", ledger.pause)
 
 
 @router.post("/{campaign_id}/resume", responses=documented(NO_CAMPAIGN, WRONG_STATE))
-async def resume_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Changed:
+async def resume_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.StateChange:
     """Go on from where it was paused."""
     return await _change(request, campaign_id, "resume", ledger.resume)
 
 
 @router.post("/{campaign_id}/cancel", status_code=202, responses=documented(NO_CAMPAIGN, WRONG_STATE))
-async def cancel_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.Changed:
+async def cancel_campaign(request: Request, _: Operator, campaign_id: CampaignId) -> schemas.StateChange:
     """End a campaign: what was never sent becomes `cancelled`, what was sent keeps its outcome."""
     return await _change(request, campaign_id, "cancel", ledger.cancel)
 
 
-async def _change(request: Request, campaign_id: int, verb: str, transition: Transition) -> schemas.Changed:
+async def _change(request: Request, campaign_id: int, verb: str, transition: Transition) -> schemas.StateChange:
     at_hand = resources(request)
 
     async def work(tx: Writer) -> ledger.Changed:
@@ -141,7 +141,7 @@ async def _change(request: Request, campaign_id: int, verb: str, transition: Tra
 
     changed = await at_hand.database.again(work)
     at_hand.ring()
-    return schemas.Changed(
+    return schemas.StateChange(
         id=changed.id,
         status=changed.status,
         priority=changed.priority,

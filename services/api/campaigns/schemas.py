@@ -166,7 +166,7 @@ class Campaign(BaseModel):
         )
 
 
-class Changed(BaseModel):
+class StateChange(BaseModel):
     """A campaign after a change of its state; the services act on it from here."""
 
     model_config = ConfigDict(

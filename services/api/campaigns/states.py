@@ -24,7 +24,6 @@ POSSIBLE = {
 """By state; to steer is to PATCH rate and priority. Reading, cloning, testing and dry runs are possible in all."""
 UNSENT = frozenset({"draft", "scheduled"})
 UNDER_WAY = frozenset({"sending", "paused"})
-ENDED = frozenset({"completed", "cancelled", "failed"})
 
 
 async def refuse(tx: Reader, campaign_id: int, verb: str) -> NoReturn:

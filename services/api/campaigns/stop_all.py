@@ -1,7 +1,7 @@
 """`POST /v1/stop` and its undoing: everything at once, for the minute in which nobody wants to choose."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -59,7 +59,7 @@ class Resumption(Shape):
     )
 
 
-class Stopped(BaseModel):
+class StopResult(BaseModel):
     """A stop and the campaigns that it paused."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_STOP]})
@@ -70,7 +70,7 @@ class Stopped(BaseModel):
     campaigns: list[int]
 
     @classmethod
-    def of(cls, stopped: steering.Stopped) -> "Stopped":
+    def of(cls, stopped: steering.Stopped) -> Self:
         """Read the ledger's."""
         return cls(
             id=stopped.id,
@@ -80,7 +80,7 @@ class Stopped(BaseModel):
         )
 
 
-class InForce(Stopped):
+class StopInForce(StopResult):
     """A stop in force; `campaigns` are those that it still holds."""
 
     model_config = ConfigDict(
@@ -102,23 +102,23 @@ class InForce(Stopped):
     created_at: datetime
 
 
-class Stops(BaseModel):
+class StopPage(BaseModel):
     """Stops in force, the oldest first."""
 
-    items: list[InForce]
+    items: list[StopInForce]
 
 
-class Resumed(BaseModel):
+class ResumeResult(BaseModel):
     """Stops that were undone, and the campaigns that go on."""
 
-    undone: list[Stopped]
+    undone: list[StopResult]
 
 
 @router.get("/stop")
-async def list_stops(request: Request, _: Viewer) -> Stops:
+async def list_stops(request: Request, _: Viewer) -> StopPage:
     """List the stops in force; none is the usual answer."""
     async with resources(request).database.read() as tx:
-        return Stops(items=[InForce.model_validate(row) for row in await steering.stops(tx)])
+        return StopPage(items=[StopInForce.model_validate(row) for row in await steering.stops(tx)])
 
 
 @router.post(
@@ -126,7 +126,7 @@ async def list_stops(request: Request, _: Viewer) -> Stops:
 )
 async def stop_everything(
     request: Request, admin: Admin, wanted: Annotated[NewStop, Body(openapi_examples=EXAMPLES)]
-) -> Stopped:
+) -> StopResult:
     """Pause every campaign that is sending, in one step: of the system, or of one FCM project.
 
     Nothing is sent from two seconds later on. While the system is stopped no campaign starts, by request or schedule.
@@ -134,10 +134,12 @@ async def stop_everything(
     there; others start and go on. One campaign can be resumed by itself; `POST /v1/resume-all` resumes the rest.
     """
 
-    async def work(tx: Writer) -> Stopped:
+    async def work(tx: Writer) -> StopResult:
         if wanted.project is not None and await tx.first(PROJECT, {"id": wanted.project}) is None:
             raise ProblemError(NO_PROJECT, f"There is no project '{wanted.project}'. GET /v1/projects lists them.")
-        stopped = Stopped.of(await steering.stop_all(tx, project=wanted.project, reason=wanted.reason, by=admin.name))
+        stopped = StopResult.of(
+            await steering.stop_all(tx, project=wanted.project, reason=wanted.reason, by=admin.name)
+        )
         await audit(tx, request, f"stops/{stopped.id}", after={**stopped.model_dump(), "reason": wanted.reason})
         return stopped
 
@@ -151,18 +153,18 @@ async def resume_everything(
     request: Request,
     _: Admin,
     wanted: Annotated[Resumption | None, Body(openapi_examples={"one": {"value": {"stop_id": 3}}})] = None,
-) -> Resumed:
+) -> ResumeResult:
     """Undo a stop, or all: resume the campaigns that it paused and that nobody has resumed or cancelled since.
 
     Campaigns that were paused by themselves stay paused. Schedules that came due meanwhile are sent now.
     """
     stop_id = wanted.stop_id if wanted else None
 
-    async def work(tx: Writer) -> Resumed:
+    async def work(tx: Writer) -> ResumeResult:
         undone = await steering.resume_all(tx, stop_id)
         if stop_id is not None and not undone:
             raise ProblemError(NO_STOP, f"Stop {stop_id} is not in force. GET /v1/stop lists those that are.")
-        resumed = Resumed(undone=[Stopped.of(stopped) for stopped in undone])
+        resumed = ResumeResult(undone=[StopResult.of(stopped) for stopped in undone])
         await audit(tx, request, "stops", after=resumed.model_dump())
         return resumed
 

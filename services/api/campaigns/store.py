@@ -1,4 +1,4 @@
-"""Queries of the steering routes."""
+"""What is written of campaigns, and read to be changed; transitions are the ledger's own."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,6 +18,19 @@ _WRITTEN = """
 """
 WRITTEN = text(_WRITTEN)
 WRITTEN_LOCKED = text(f"{_WRITTEN} for no key update")
+
+CREATE = text("""
+    insert into campaign (title, content, audience, priority, ttl_seconds, delivery, max_attempts, rate, created_by)
+    values (:title, cast(:content as jsonb), cast(:audience as jsonb), :priority, :ttl_seconds, :delivery,
+            :max_attempts, :rate, :created_by)
+    returning id
+""")
+UNKNOWN_USERS = text("""
+    select wanted.user_id
+      from unnest(cast(:user_ids as text[])) with ordinality as wanted (user_id, place)
+     where not exists (select from device d where d.user_id = wanted.user_id and d.active)
+     order by wanted.place
+""")
 
 ADD = text("""
     insert into campaign (title, content, audience, priority, ttl_seconds, delivery, max_attempts, rate, created_by,
@@ -66,9 +79,6 @@ SYSTEM_STOP = text("""
      where scope = 'system' and undone_at is null order by id limit 1
 """)
 
-FOLLOWED = text("select status, ledger_deleted_at from campaign where id = :id")
-# Against the lock that deletion takes: whoever is first, the other sees what it did.
-FOLLOWED_HELD = text("select status, ledger_deleted_at from campaign where id = :id for share")
 USER = text("select 1 from device where user_id = :user_id and active limit 1")
 DEVICE = text("select 1 from device where id = :id and active")
 
@@ -81,6 +91,18 @@ async def written(tx: Reader, campaign_id: int) -> Row[Any] | None:
 async def written_locked(tx: Writer, campaign_id: int) -> Row[Any] | None:
     """The same, held until this transaction ends."""
     return await tx.first(WRITTEN_LOCKED, {"id": campaign_id})
+
+
+async def create_campaign(tx: Writer, values: dict[str, Any]) -> int:
+    """Insert a draft and return its id."""
+    row = await tx.first(CREATE, values)
+    assert row is not None  # noqa: S101 - insert returning has a row
+    return int(row.id)
+
+
+async def unknown_users(tx: Reader, user_ids: Sequence[str]) -> list[str]:
+    """Those of the users who have no active device, in the order given."""
+    return [row.user_id for row in await tx.all(UNKNOWN_USERS, {"user_ids": list(user_ids)})]
 
 
 async def add(tx: Writer, wanted: NewCampaign, *, by: str, parent_id: int, **changes: Any) -> int:
@@ -119,14 +141,6 @@ async def page(tx: Reader, filters: Mapping[str, Any]) -> Sequence[Row[Any]]:
 async def system_stop(tx: Reader) -> Row[Any] | None:
     """The stop that holds every send, if there is one."""
     return await tx.first(SYSTEM_STOP)
-
-
-async def followed(tx: Reader, campaign_id: int) -> Row[Any] | None:
-    """Whether a campaign can be followed up: where it is, and whether its batches are still there.
-
-    A `Writer` keeps them there until its transaction ends, and so, with the draft that it writes, until that is sent.
-    """
-    return await tx.first(FOLLOWED_HELD if isinstance(tx, Writer) else FOLLOWED, {"id": campaign_id})
 
 
 async def usable_user(tx: Reader, user_id: str) -> bool:

@@ -5,7 +5,7 @@ They take the high lane, since somebody waits, and carry the message as it is. A
 has one attempt, deactivates no token, and FCM delivers nothing of it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +15,12 @@ from sqlalchemy.engine import Row
 
 from services.api.access.audit import audit
 from services.api.access.roles import Operator
+from services.api.audiences.schemas import MAX_DEVICES
 from services.api.campaigns import store
-from services.api.campaigns.audience_schemas import MAX_DEVICES
 from services.api.campaigns.copying import rewritten
 from services.api.campaigns.parameters import CampaignId
 from services.api.campaigns.sampling import sample
-from services.api.campaigns.schemas import Changed
+from services.api.campaigns.schemas import StateChange
 from services.api.campaigns.states import found, refuse
 from services.api.devices.lines import UserId
 from services.api.http.content_type import is_json
@@ -48,14 +48,14 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
-class Whom(Shape):
+class TestTarget(Shape):
     """One user, or one device."""
 
     user_id: UserId | None = None
     device_id: Annotated[int, Field(ge=1, le=MAX_ID, strict=True), WHOLE] | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "Whom":
+    def _one(self) -> Self:
         if (self.user_id is None) == (self.device_id is None):
             raise PydanticCustomError("one_of", "give either user_id or device_id")
         return self
@@ -67,7 +67,7 @@ class Whom(Shape):
         return {"kind": "devices", "device_ids": [self.device_id]}
 
 
-class Sample(Shape):
+class DryRunSample(Shape):
     """How many devices of the campaign's audience."""
 
     sample: Annotated[int, Field(ge=1, le=MAX_DEVICES, strict=True), WHOLE] = 100
@@ -84,14 +84,14 @@ async def test_campaign(
     response: Response,
     operator: Operator,
     campaign_id: CampaignId,
-    whom: Annotated[Whom, Body(openapi_examples=EXAMPLES)],
-) -> Changed:
+    whom: Annotated[TestTarget, Body(openapi_examples=EXAMPLES)],
+) -> StateChange:
     """Send the campaign's message to one user or device now, whatever the campaign's state.
 
     The answer names a campaign of its own, of kind `test`, whose stats tell what became of it.
     """
 
-    async def work(tx: Writer) -> Changed:
+    async def work(tx: Writer) -> StateChange:
         row = found(await store.written(tx, campaign_id), campaign_id)
         await _check_usable(tx, whom)
         return await _try(tx, request, row, "test", whom.audience(), by=operator.name)
@@ -109,16 +109,16 @@ async def dry_run_campaign(
     response: Response,
     operator: Operator,
     campaign_id: CampaignId,
-    wanted: Annotated[Sample | None, Body(openapi_examples={"few": {"value": {"sample": 100}}})] = None,
-) -> Changed:
+    wanted: Annotated[DryRunSample | None, Body(openapi_examples={"few": {"value": {"sample": 100}}})] = None,
+) -> StateChange:
     """Let FCM validate the campaign's message for a random sample of its audience; nothing is delivered.
 
     The answer names a campaign of its own, of kind `dry_run`: `accepted` is what FCM would take, the other outcomes
     and its failures say what it would not. An empty audience completes at once.
     """
-    size = (wanted or Sample()).sample
+    size = (wanted or DryRunSample()).sample
 
-    async def work(tx: Writer) -> Changed:
+    async def work(tx: Writer) -> StateChange:
         row = found(await store.written(tx, campaign_id), campaign_id)
         ids = await sample(tx, row.audience, size)
         audience = {"kind": "devices", "device_ids": ids}
@@ -127,7 +127,7 @@ async def dry_run_campaign(
     return await _done(request, response, await resources(request).database.again(work))
 
 
-async def _check_usable(tx: Writer, whom: Whom) -> None:
+async def _check_usable(tx: Writer, whom: TestTarget) -> None:
     name = "user_id" if whom.user_id is not None else "device_id"
     if whom.user_id is not None:
         usable = await store.usable_user(tx, whom.user_id)
@@ -140,19 +140,19 @@ async def _check_usable(tx: Writer, whom: Whom) -> None:
 
 async def _try(
     tx: Writer, request: Request, row: Row[Any], kind: str, audience: dict[str, Any], *, by: str, **changes: Any
-) -> Changed:
+) -> StateChange:
     wanted = rewritten(row, {"audience": audience, "rate": None})
     tried = await store.add(tx, wanted, by=by, parent_id=row.id, kind=kind, priority=Lane.HIGH.value, **changes)
     sent = await ledger.send(tx, tried)
     if sent is None:
         await refuse(tx, tried, "send")
     await audit(tx, request, f"campaigns/{tried}", after={"kind": kind, "parent_id": row.id, "audience": audience})
-    return Changed(
+    return StateChange(
         id=sent.id, status=sent.status, priority=sent.priority, queue=Lane(sent.priority).queue, deadline=sent.deadline
     )
 
 
-async def _done(request: Request, response: Response, changed: Changed) -> Changed:
+async def _done(request: Request, response: Response, changed: StateChange) -> StateChange:
     resources(request).ring()
     response.headers["Location"] = f"/v1/campaigns/{changed.id}"
     return changed

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 
 from services.api.access.audit import describe
 from services.api.access.roles import Ingest
-from services.api.campaigns import queries
+from services.api.devices import bulk_store
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.ingest import Import, Imported
 from services.api.devices.lines import KNOWN_LINE, MAX_LINE, DeviceRow
@@ -69,11 +69,11 @@ async def register_devices(request: Request, _: Ingest) -> Imported:
     streamed_media(request, *NDJSON)
     found = resources(request)
     async with found.database.read() as tx:
-        projects = await queries.projects(tx)
+        projects = await bulk_store.projects(tx)
 
     async def write(rows: Sequence[DeviceRow]) -> None:
         async def register(tx: Writer) -> None:
-            await queries.register(tx, rows)
+            await bulk_store.register(tx, rows)
 
         await committed(found, register)
 

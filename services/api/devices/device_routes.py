@@ -13,7 +13,7 @@ from services.api.devices.lines import DeviceRow, UserId, known_row
 from services.api.devices.schemas import (
     EXAMPLE,
     Device,
-    Devices,
+    DevicePage,
     NewDevice,
     TargetOf,
 )
@@ -110,11 +110,11 @@ async def list_devices(
     user_id: Annotated[UserId, Query(description="Whose devices", examples=["user-1"])],
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> Devices:
+) -> DevicePage:
     """List a user's devices, active or not, the newest first."""
     async with resources(request).database.read() as tx:
         rows = await store.by_user(tx, user_id, before=page_before(cursor), limit=limit + 1)
-    return Devices(items=[Device.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
+    return DevicePage(items=[Device.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{device_id}", responses=documented(NO_DEVICE))

@@ -116,7 +116,7 @@ class Device(BaseModel):
         return cls.model_validate({**columns, "target": target, "attributes": row.attributes or {}})
 
 
-class Devices(BaseModel):
+class DevicePage(BaseModel):
     """A page of a user's devices, the newest first."""
 
     items: list[Device]

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from services.api.access.changes import KEY_HEADER
+from services.api.http.headers import KEY_HEADER
 from services.api.http.problems import (
     ANSWER_LOST,
     FORBIDDEN,

@@ -78,7 +78,7 @@ class ProblemError(CarillonError):
         self.more = more
 
 
-class Fault(BaseModel):
+class RequestFault(BaseModel):
     """One thing that is wrong in a request."""
 
     detail: str
@@ -87,7 +87,7 @@ class Fault(BaseModel):
     parameter: str | None = Field(None, description="Which parameter of the path, the query or the headers")
 
 
-class BadLine(BaseModel):
+class LineProblem(BaseModel):
     """One line of a body that is wrong."""
 
     line: int
@@ -102,7 +102,7 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What was wrong, where, and what to do")
     instance: str = Field(description="This request, as the logs name it")
-    errors: list[Fault | BadLine] | None = Field(
+    errors: list[RequestFault | LineProblem] | None = Field(
         None, description="Of invalid requests: each thing that is wrong. Of lines none of which was taken: the first"
     )
 

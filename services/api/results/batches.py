@@ -74,7 +74,7 @@ class Batch(BaseModel):
         return cls.model_validate({**columns, "outcomes": counts, "due_at": due_at})
 
 
-class Batches(BaseModel):
+class BatchPage(BaseModel):
     """A page of batches, in their order."""
 
     items: list[Batch]
@@ -89,7 +89,7 @@ async def list_batches(
     state: State | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: PageCursor = None,
-) -> Batches:
+) -> BatchPage:
     """List a campaign's batches in their order, as the ledger has them."""
     # A cursor begins at 1, batches at 0.
     after = decode_cursor(cursor).before - 1 if cursor else -1
@@ -97,6 +97,6 @@ async def list_batches(
         found(await campaigns.campaign(tx, campaign_id), campaign_id)
         rows = await store.batches(tx, campaign_id, after=min(after, 2**31 - 1), state=state, limit=limit + 1)
     items = [Batch.of(row) for row in rows[:limit]]
-    return Batches(
+    return BatchPage(
         items=items, next_cursor=encode_cursor(Cursor(items[-1].batch_no + 1)) if len(rows) > limit else None
     )

@@ -89,7 +89,7 @@ class _Watched:
             stream.offer(event)
 
 
-class Tail:
+class EventFeed:
     """The streams of this process; `most` of them at once."""
 
     def __init__(self, database: Database, *, most: int) -> None:

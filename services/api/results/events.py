@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from services.api.access.roles import Viewer
 from services.api.campaigns import queries as campaigns
 from services.api.campaigns.parameters import CampaignId
-from services.api.campaigns.states import ENDED, found
+from services.api.campaigns.states import found
 from services.api.http.problems import (
     EVERYWHERE,
     INVALID,
@@ -19,12 +19,14 @@ from services.api.http.problems import (
 )
 from services.api.resources import Resources, resources
 from services.api.results import store
+from services.api.results.event_feed import EventFeed
 from services.api.results.streaming import (
     EventStream,
     campaign_stream,
     read_place,
     whole_stream,
 )
+from shared.ledger.campaigns import ENDED
 
 router = APIRouter(prefix="/v1", tags=["events"], responses=EVERYWHERE)
 
@@ -87,7 +89,7 @@ async def follow_campaign(
         seen = row.status in ENDED and number >= row.campaign_seq
     if seen:
         return Response(status_code=204)
-    return EventStream(campaign_stream(at_hand.database, at_hand.tail, campaign_id, number))
+    return EventStream(campaign_stream(at_hand.database, at_hand.of(EventFeed), campaign_id, number))
 
 
 @router.get("/events", response_class=StreamingResponse, responses={**STREAM, **documented(TOO_MANY_STREAMS)})
@@ -106,11 +108,11 @@ async def follow_everything(
         raise _no_id("Last-Event-ID" if last_event_id else "after", "an id of this stream")
     async with at_hand.database.read() as tx:
         since = place or await store.events_end(tx)
-    return EventStream(whole_stream(at_hand.database, at_hand.tail, since))
+    return EventStream(whole_stream(at_hand.database, at_hand.of(EventFeed), since))
 
 
 def _with_room(at_hand: Resources) -> Resources:
-    if at_hand.tail.full:
+    if at_hand.of(EventFeed).full:
         raise ProblemError(
             TOO_MANY_STREAMS,
             "This process serves as many event streams as CARILLON_EVENT_STREAMS allows. Close one, or wait.",

@@ -28,7 +28,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Group(BaseModel):
+class FailureGroup(BaseModel):
     """Devices that failed alike."""
 
     outcome: Literal["expired", "dead", "unknown", "rejected", "unregistered"]
@@ -38,16 +38,16 @@ class Group(BaseModel):
     sample: str | None = Field(description="One of the answers with this code")
 
 
-class Groups(BaseModel):
+class FailurePage(BaseModel):
     """Failures, the most frequent first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    items: list[Group]
+    items: list[FailureGroup]
 
 
 @router.get("/{campaign_id}/failures", responses=documented(NO_CAMPAIGN))
-async def list_failures(request: Request, _: Viewer, campaign_id: CampaignId) -> Groups:
+async def list_failures(request: Request, _: Viewer, campaign_id: CampaignId) -> FailurePage:
     """Count a campaign's failed devices by outcome, code and platform.
 
     Looked up device by device, so a campaign of which a million failed takes seconds; `errors` of its stats is instant.
@@ -57,9 +57,9 @@ async def list_failures(request: Request, _: Viewer, campaign_id: CampaignId) ->
         found(await campaigns.campaign(tx, campaign_id), campaign_id)
         rows = await store.failures(tx, campaign_id)
         samples = await store.samples(tx, campaign_id)
-    return Groups(
+    return FailurePage(
         items=[
-            Group(
+            FailureGroup(
                 outcome=row.outcome,
                 code=row.code,
                 platform=row.platform,

@@ -1,7 +1,7 @@
 """`GET /v1/push-log`: what became of every push to one device or one user, over campaigns."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -48,7 +48,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Whose(BaseModel):
+class PushLogOwner(BaseModel):
     """One device or one user."""
 
     model_config = ConfigDict(extra="forbid")
@@ -58,13 +58,13 @@ class Whose(BaseModel):
     cursor: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
 
     @model_validator(mode="after")
-    def _one(self) -> "Whose":
+    def _one(self) -> Self:
         if (self.user_id is None) == (self.device_id is None):
             raise PydanticCustomError("one_of", "give either user_id or device_id")
         return self
 
 
-class Push(BaseModel):
+class PushLogEntry(BaseModel):
     """What became of one campaign's push to one device."""
 
     campaign_id: int
@@ -90,14 +90,14 @@ class PushLog(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    items: list[Push]
+    items: list[PushLogEntry]
     next_cursor: str | None = Field(
         description="Give it as `cursor` for older campaigns; null when there are none. A page may be empty before that"
     )
 
 
 @router.get("")
-async def push_log(request: Request, _: Viewer, whose: Annotated[Whose, Query()]) -> PushLog:
+async def push_log(request: Request, _: Viewer, whose: Annotated[PushLogOwner, Query()]) -> PushLog:
     """Tell every push to a device or to a user's devices, from the newest campaign to the oldest in the ledger.
 
     A user's devices are those of now. Each request looks through 200 campaigns.
@@ -115,14 +115,14 @@ async def push_log(request: Request, _: Viewer, whose: Annotated[Whose, Query()]
     )
 
 
-async def _devices(tx: Reader, whose: Whose) -> list[Row[Any]]:
+async def _devices(tx: Reader, whose: PushLogOwner) -> list[Row[Any]]:
     if whose.user_id is not None:
         return list(await tx.all(store.USER_DEVICES, {"user_id": whose.user_id, "limit": MAX_DEVICES}))
     return list(await tx.all(store.DEVICE, {"id": whose.device_id}))
 
 
-def _push(row: Row[Any], device: Row[Any] | None, whose: Whose) -> Push:
-    return Push(
+def _push(row: Row[Any], device: Row[Any] | None, whose: PushLogOwner) -> PushLogEntry:
+    return PushLogEntry(
         campaign_id=row.campaign_id,
         title=row.title,
         kind=row.kind,

@@ -11,17 +11,17 @@ from sqlalchemy.engine import Row
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.api.campaigns.states import ENDED
 from services.api.results import store
 from services.api.results.event_feed import (
     PAGE,
     Event,
+    EventFeed,
     Place,
     Stream,
-    Tail,
 )
 from shared.db import Database
 from shared.errors import UnavailableError
+from shared.ledger.campaigns import ENDED
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class EventStream(StreamingResponse):
             await self._lines.aclose()
 
 
-async def campaign_stream(database: Database, tail: Tail, campaign_id: int, after: int) -> AsyncGenerator[bytes]:
+async def campaign_stream(database: Database, tail: EventFeed, campaign_id: int, after: int) -> AsyncGenerator[bytes]:
     """A campaign's events behind number `after`; ends behind the one that ends the campaign."""
 
     async def read(last: int) -> Sequence[Row[Any]]:
@@ -72,7 +72,7 @@ async def campaign_stream(database: Database, tail: Tail, campaign_id: int, afte
                     return
 
 
-async def whole_stream(database: Database, tail: Tail, after: Place) -> AsyncGenerator[bytes]:
+async def whole_stream(database: Database, tail: EventFeed, after: Place) -> AsyncGenerator[bytes]:
     """All campaigns' events behind a place."""
 
     async def read(last: Place) -> Sequence[Row[Any]]:

@@ -21,7 +21,7 @@ from services.api.http.problems import (
     documented,
 )
 from services.api.resources import resources
-from services.api.system.dead_letter_desk import MOST, Look, Settled
+from services.api.system.dead_letter_desk import MOST, DeadLetterDesk, Look, Settled
 from services.api.system.dead_letters import Choice, Letter
 from shared.contracts.platforms import Shape
 
@@ -85,7 +85,7 @@ class OpenDeadLetter(DeadLetter):
     headers: dict[str, str] = Field(description="Those that a replay sends along")
 
 
-class Group(BaseModel):
+class DeadLetterGroup(BaseModel):
     """Letters that died alike."""
 
     queue: str
@@ -93,7 +93,7 @@ class Group(BaseModel):
     count: int
 
 
-class Listing(BaseModel):
+class DeadLetterPage(BaseModel):
     """What lies in `dead`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_LISTING]})
@@ -101,11 +101,11 @@ class Listing(BaseModel):
     ready: int = Field(description="Letters in the queue")
     looked_at: int
     complete: bool = Field(description=f"Whether all were looked at; a look sees {MOST} at the most, the oldest")
-    groups: list[Group] = Field(description="Of those that match, the largest first")
+    groups: list[DeadLetterGroup] = Field(description="Of those that match, the largest first")
     items: list[DeadLetter] = Field(description="Of those that match, the oldest first")
 
 
-class Chosen(Shape):
+class DeadLetterSelection(Shape):
     """Which letters. What is given restricts; nothing given is refused, so that nobody means all by mistake."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"queue": "sender.high", "dry_run": True}]})
@@ -158,17 +158,17 @@ async def list_dead_letters(
     queue: Annotated[str | None, Query(max_length=255, pattern=NAME, description="Only from this queue")] = None,
     reason: Annotated[str | None, Query(max_length=500, pattern=NAME, description="Only with this reason")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-) -> Listing:
+) -> DeadLetterPage:
     """Look at dead letters, the oldest first, and group them. They stay where they are."""
-    seen = await resources(request).dead_letters.look()
+    seen = await resources(request).of(DeadLetterDesk).look()
     choice = Choice(queue=queue, reason=reason)
     matching = [letter for letter in seen.letters if choice.takes(letter)]
     groups = Counter((letter.queue, letter.reason) for letter in matching)
-    return Listing(
+    return DeadLetterPage(
         ready=seen.ready,
         looked_at=len(seen.letters),
         complete=seen.complete,
-        groups=[Group(queue=key[0], reason=key[1], count=count) for key, count in groups.most_common()],
+        groups=[DeadLetterGroup(queue=key[0], reason=key[1], count=count) for key, count in groups.most_common()],
         items=[DeadLetter.of(letter) for letter in matching[:limit]],
     )
 
@@ -178,7 +178,7 @@ async def get_dead_letter(
     request: Request, _: Viewer, letter_id: Annotated[str, Path(max_length=500, description="The letter's id")]
 ) -> OpenDeadLetter:
     """Read one dead letter whole."""
-    seen = await resources(request).dead_letters.look()
+    seen = await resources(request).of(DeadLetterDesk).look()
     for letter in seen.letters:
         if letter.id == letter_id:
             headers = {name: str(value)[:MAX_BODY] for name, value in letter.headers.items()}
@@ -189,35 +189,35 @@ async def get_dead_letter(
 
 
 @router.post("/replay", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA))
-async def replay_dead_letters(request: Request, _: Operator, chosen: Annotated[Chosen, CHOSEN]) -> Outcome:
+async def replay_dead_letters(request: Request, _: Operator, chosen: Annotated[DeadLetterSelection, CHOSEN]) -> Outcome:
     """Put dead letters back into the queues they came from.
 
     Each is confirmed there before it leaves here. What it asks for is checked against the ledger as ever, so replaying
     what has long been done sends nothing twice.
     """
-    desk = resources(request).dead_letters
+    desk = resources(request).of(DeadLetterDesk)
     if chosen.dry_run:
         return _dry(request, await desk.look(), chosen)
     return _done(request, chosen, await desk.replay(chosen.choice()))
 
 
 @router.post("/discard", dependencies=[is_json], responses=documented(MALFORMED, TOO_LARGE, MEDIA))
-async def discard_dead_letters(request: Request, _: Admin, chosen: Annotated[Chosen, CHOSEN]) -> Outcome:
+async def discard_dead_letters(request: Request, _: Admin, chosen: Annotated[DeadLetterSelection, CHOSEN]) -> Outcome:
     """Throw dead letters away. No device is lost by it: whatever they referred to, the ledger's sweeps bring back."""
-    desk = resources(request).dead_letters
+    desk = resources(request).of(DeadLetterDesk)
     if chosen.dry_run:
         return _dry(request, await desk.look(), chosen)
     return _done(request, chosen, await desk.discard(chosen.choice()))
 
 
-def _dry(request: Request, seen: Look, chosen: Chosen) -> Outcome:
+def _dry(request: Request, seen: Look, chosen: DeadLetterSelection) -> Outcome:
     unchanged(request)
     choice = chosen.choice()
     matched = sum(1 for letter in seen.letters if choice.takes(letter))
     return Outcome(matched=matched, done=0, failed={}, complete=seen.complete, dry_run=True)
 
 
-def _done(request: Request, chosen: Chosen, settled: Settled) -> Outcome:
+def _done(request: Request, chosen: DeadLetterSelection, settled: Settled) -> Outcome:
     outcome = Outcome(
         matched=settled.matched,
         done=settled.done,

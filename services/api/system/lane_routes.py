@@ -9,6 +9,7 @@ from sqlalchemy import text
 from services.api.access.roles import Viewer
 from services.api.http.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
+from services.api.system.broker_view import BrokerView
 from shared.contracts.messages import LaneName
 from shared.topology import LANES, QUEUES
 
@@ -51,7 +52,7 @@ class Lane(BaseModel):
     waiting: int = Field(description="Batches that wait for a retry")
 
 
-class Queue(BaseModel):
+class OtherQueue(BaseModel):
     """A queue that is no lane."""
 
     queue: str
@@ -65,7 +66,7 @@ class Lanes(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     items: list[Lane] = Field(description="The highest first")
-    queues: list[Queue]
+    queues: list[OtherQueue]
 
 
 @router.get("")
@@ -74,7 +75,7 @@ async def list_lanes(request: Request, _: Viewer) -> Lanes:
     found = resources(request)
     async with found.database.read() as tx:
         rows = {row.lane: row for row in await tx.all(OPEN)}
-    depths = {spec.name: await found.broker.depth(spec.name) for spec in QUEUES}
+    depths = {spec.name: await found.of(BrokerView).depth(spec.name) for spec in QUEUES}
     lanes = []
     for lane in LANES:
         depth, row = depths.pop(lane.queue), rows.get(str(lane))
@@ -89,5 +90,5 @@ async def list_lanes(request: Request, _: Viewer) -> Lanes:
                 waiting=row.waiting if row else 0,
             )
         )
-    queues = [Queue(queue=name, ready=depth.ready, consumers=depth.consumers) for name, depth in depths.items()]
+    queues = [OtherQueue(queue=name, ready=depth.ready, consumers=depth.consumers) for name, depth in depths.items()]
     return Lanes(items=lanes, queues=queues)

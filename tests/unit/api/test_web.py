@@ -18,7 +18,7 @@ from services.api.access.roles import digest
 from services.api.campaigns.schemas import EXAMPLE
 from services.api.http.problems import MEDIA_TYPE, URN
 from services.api.resources import Resources
-from services.api.results.event_feed import Tail
+from services.api.results.event_feed import EventFeed
 from services.api.system.broker_view import BrokerView
 from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.amqp.publisher import Publisher
@@ -92,11 +92,7 @@ def resources(database: AwayDatabase) -> Resources:
         database=database,
         commands=Relay(database, NoPublisher(), "command"),
         events=Relay(database, NoPublisher(), "event"),
-        keys=Keys(database, digest(KEY)),
-        limits=Limits(1e6),
-        broker=NoBroker(),
-        dead_letters=NoLetters(),
-        tail=Tail(database, most=1),
+        rooms=(Keys(database, digest(KEY)), Limits(1e6), NoBroker(), NoLetters(), EventFeed(database, most=1)),
         import_gate=asyncio.Semaphore(1),
         checks={"database": database.check},
     )

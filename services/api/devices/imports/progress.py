@@ -6,7 +6,7 @@ from typing import Any
 
 from services.api.devices.imports.csv_lines import CsvLines
 from services.api.devices.imports.ingest import BOM, LineImport
-from services.api.devices.imports.store import Progress, Rejected
+from services.api.devices.imports.store import ImportProgress, Rejected
 from services.api.devices.lines import DeviceRow, parse_line
 from shared.observability import metrics
 
@@ -15,7 +15,7 @@ KEPT_REJECTED = 100_000
 NO_BYTES = "�"
 """What stands in a kept line for bytes that are no text, and for NUL, which PostgreSQL does not store."""
 
-Commit = Callable[[Sequence[DeviceRow], Progress], Awaitable[None]]
+Commit = Callable[[Sequence[DeviceRow], ImportProgress], Awaitable[None]]
 
 
 class JobImport(LineImport[bytes, DeviceRow]):
@@ -65,7 +65,7 @@ class JobImport(LineImport[bytes, DeviceRow]):
         self._chunk[row.hash] = row
 
     def _committing(self) -> Coroutine[Any, Any, None]:
-        progress = Progress(
+        progress = ImportProgress(
             lines=self._line,
             received=self._received,
             registered=self._received - self._bad_count,
@@ -76,7 +76,7 @@ class JobImport(LineImport[bytes, DeviceRow]):
         chunk, _ = self._taken()
         return self._save([chunk[key] for key in sorted(chunk)], progress)
 
-    async def _save(self, rows: Sequence[DeviceRow], progress: Progress) -> None:
+    async def _save(self, rows: Sequence[DeviceRow], progress: ImportProgress) -> None:
         await self._write(rows, progress)
         self.tally.registered += progress.registered
         metrics.DEVICES_REGISTERED.labels("registered").inc(progress.registered)

@@ -13,18 +13,18 @@ from starlette.responses import StreamingResponse
 
 from services.api.access.audit import audit
 from services.api.access.roles import Ingest, Viewer
-from services.api.campaigns import queries as registry
+from services.api.devices import bulk_store
 from services.api.devices.imports import store
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.progress import JobImport
 from services.api.devices.imports.schemas import (
     EXAMPLE,
     ImportJob,
-    Imports,
+    ImportPage,
     NewImport,
     RejectedLine,
 )
-from services.api.devices.imports.store import Progress
+from services.api.devices.imports.store import ImportProgress
 from services.api.devices.lines import KNOWN_LINE, DeviceRow
 from services.api.http.content_type import NDJSON, is_json, streamed_media
 from services.api.http.cursor import (
@@ -99,11 +99,11 @@ async def list_imports(
     _: Viewer,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
-) -> Imports:
+) -> ImportPage:
     """List imports of the last days, the newest first."""
     async with resources(request).database.read() as tx:
         rows = await store.page(tx, before=page_before(cursor), limit=limit + 1)
-    return Imports(items=[ImportJob.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
+    return ImportPage(items=[ImportJob.of(row) for row in rows[:limit]], next_cursor=next_cursor(rows, limit))
 
 
 @router.get("/{import_id}", responses=documented(NO_IMPORT))
@@ -129,7 +129,7 @@ async def put_lines(request: Request, _: Ingest, import_id: ImportId) -> ImportJ
     found = resources(request)
     async with found.database.read() as tx:
         job = _found(await store.one(tx, import_id), import_id)
-        projects = await registry.projects(tx)
+        projects = await bulk_store.projects(tx)
     streamed_media(request, *((CSV,) if job.format == "csv" else NDJSON))
     holder = uuid.uuid4().hex
     async with found.database.write() as tx:
@@ -212,14 +212,14 @@ def _counts(row: Row[Any]) -> dict[str, int]:
 
 
 def _committing(found: Resources, import_id: int, holder: str) -> Any:
-    async def commit(rows: Sequence[DeviceRow], progress: Progress) -> None:
+    async def commit(rows: Sequence[DeviceRow], progress: ImportProgress) -> None:
         async def work(tx: Writer) -> None:
             if not await store.advance(tx, import_id, holder, progress):
                 if not await store.is_at(tx, import_id, holder, progress.lines):
                     raise _taken_over(import_id)
                 return  # committed before, and only the answer was lost
             if rows:
-                await registry.register(tx, rows)
+                await bulk_store.register(tx, rows)
 
         await committed(found, work)
 

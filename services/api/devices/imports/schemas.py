@@ -62,7 +62,7 @@ class ImportJob(BaseModel):
         return cls.model_validate(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
 
 
-class Imports(BaseModel):
+class ImportPage(BaseModel):
     """A page of imports, the newest first."""
 
     items: list[ImportJob]

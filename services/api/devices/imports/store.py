@@ -59,7 +59,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ImportProgress:
     """What a chunk adds to its import; `lines` is how far the body is done."""
 
     lines: int
@@ -91,7 +91,7 @@ async def take(tx: Writer, import_id: int, holder: str) -> Row[Any] | None:
     return await tx.first(TAKE, {"id": import_id, "holder": holder})
 
 
-async def advance(tx: Writer, import_id: int, holder: str, progress: Progress) -> bool:
+async def advance(tx: Writer, import_id: int, holder: str, progress: ImportProgress) -> bool:
     """Note a chunk in its own transaction; False when the job is another request's, or there already."""
     counted = {
         "lines": progress.lines,

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from services.api.campaigns import store
+from services.api.audiences import checking
 from shared.db import Database
 from shared.ledger import retention
 from shared.ledger.retention import Retention
@@ -61,7 +61,7 @@ async def test_a_follow_up_of_what_is_being_deleted_is_refused(
 async def test_a_ledger_that_a_draft_is_just_written_for_is_passed_by(database: Database, old: dict[str, Any]) -> None:
     """Who writes the draft holds it; deletion does not wait."""
     async with database.write() as writing:
-        row = await store.followed(writing, old["id"])
+        row = await checking.followed(writing, old["id"])
         assert row is not None
         assert row.ledger_deleted_at is None
         assert await step(database) is None

@@ -32,7 +32,7 @@ class RoleKeys(Keys):
 @pytest.fixture
 def app(resources: Resources, database: AwayDatabase) -> FastAPI:
     """An API that takes the names of roles for keys, and whose servers are away."""
-    resources.keys = RoleKeys(database, b"")
+    resources.rooms = (RoleKeys(database, b""), *resources.rooms)
     return web.build(resources)
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from services.api.campaigns.forecast import (
     Other,
-    Part,
     Plan,
-    Project,
+    ProjectState,
+    Recipients,
     batch_size,
     lane_share,
     near_quarter,
@@ -28,7 +28,7 @@ PLAN = Plan(
     ttl=timedelta(days=1),
     sizes={"android": 200},
 )
-PROJECTS = {"a": Project("a", 10_000.0), "b": Project("b", 100.0)}
+PROJECTS = {"a": ProjectState("a", 10_000.0), "b": ProjectState("b", 100.0)}
 
 
 @given(rate=st.none() | st.floats(0.001, 1e6))
@@ -39,7 +39,7 @@ def test_batches_are_counted_as_the_planner_cuts_them(rate: float | None) -> Non
 
 def test_each_project_takes_its_part_at_its_own_quota() -> None:
     """The slowest decides when all is done."""
-    first, second = shares(PLAN, [Part("a", "ios", 20_000), Part("b", "ios", 1_000)], PROJECTS, [])
+    first, second = shares(PLAN, [Recipients("a", "ios", 20_000), Recipients("b", "ios", 1_000)], PROJECTS, [])
     assert (first.seconds, second.seconds) == (2.0, 10.0)
     assert (first.batches, second.batches) == (40, 2)
     assert first.quota_share == 1.0
@@ -48,14 +48,14 @@ def test_each_project_takes_its_part_at_its_own_quota() -> None:
 def test_a_rate_of_its_own_is_split_by_devices() -> None:
     """Both projects end together."""
     plan = replace(PLAN, rate=30.0)
-    first, second = shares(plan, [Part("a", "ios", 2_000), Part("b", "ios", 1_000)], PROJECTS, [])
+    first, second = shares(plan, [Recipients("a", "ios", 2_000), Recipients("b", "ios", 1_000)], PROJECTS, [])
     assert (first.rate, second.rate) == (20.0, 10.0)
     assert first.seconds == second.seconds == 100.0
 
 
 def test_a_pause_of_the_project_comes_first() -> None:
     """FCM said to wait."""
-    (share,) = shares(PLAN, [Part("a", "ios", 10_000)], {"a": Project("a", 10_000.0, paused_for=60.0)}, [])
+    (share,) = shares(PLAN, [Recipients("a", "ios", 10_000)], {"a": ProjectState("a", 10_000.0, paused_for=60.0)}, [])
     assert share.seconds == 61.0
 
 
@@ -74,18 +74,18 @@ def test_others_on_the_same_lane_share_it_and_other_lanes_have_their_weight() ->
         (PLAN, None, None, [Other(1, "x", Lane.LOW, sending=False, at=PLAN.start)], "clash"),
         (replace(PLAN, ttl=timedelta(seconds=10)), None, None, [], "expires_first"),
         (PLAN, [], None, [], "nobody"),
-        (PLAN, [Part("a", "ios", 100, stale=30)], None, [], "stale"),
+        (PLAN, [Recipients("a", "ios", 100, stale=30)], None, [], "stale"),
         (replace(PLAN, sizes={"apns": 4000}), None, None, [], "large"),
-        (PLAN, None, {"a": Project("a", 1.0, circuit="PERMISSION_DENIED")}, [], "circuit_open"),
-        (PLAN, None, {"a": Project("a", 1.0, paused_for=3.0)}, [], "project_paused"),
-        (PLAN, None, {"a": Project("a", 1.0, stopped_platforms={"ios": "key"})}, [], "platform_stopped"),
+        (PLAN, None, {"a": ProjectState("a", 1.0, circuit="PERMISSION_DENIED")}, [], "circuit_open"),
+        (PLAN, None, {"a": ProjectState("a", 1.0, paused_for=3.0)}, [], "project_paused"),
+        (PLAN, None, {"a": ProjectState("a", 1.0, stopped_platforms={"ios": "key"})}, [], "platform_stopped"),
     ],
 )
 def test_what_speaks_against_it_is_told(
-    plan: Plan, parts: list[Part] | None, projects: dict[str, Project] | None, others: list[Other], code: str
+    plan: Plan, parts: list[Recipients] | None, projects: dict[str, ProjectState] | None, others: list[Other], code: str
 ) -> None:
     """Each by itself."""
-    parts = [Part("a", "ios", 100, stale=5)] if parts is None else parts
+    parts = [Recipients("a", "ios", 100, stale=5)] if parts is None else parts
     found = warnings(plan, parts, projects or {}, others, finish=plan.start + timedelta(minutes=1))
     assert [warned.code for warned in found] == [code]
 
@@ -93,7 +93,7 @@ def test_what_speaks_against_it_is_told(
 def test_a_schedule_behind_its_end_is_no_clash() -> None:
     """Nor is a campaign that is only a draft, which is none of the others."""
     later = Other(1, "x", Lane.LOW, sending=False, at=PLAN.start + timedelta(hours=1))
-    assert warnings(PLAN, [Part("a", "ios", 1)], {}, [later], finish=PLAN.start + timedelta(minutes=1)) == []
+    assert warnings(PLAN, [Recipients("a", "ios", 1)], {}, [later], finish=PLAN.start + timedelta(minutes=1)) == []
 
 
 @given(minute=st.integers(0, 59), second=st.integers(0, 59))

@@ -11,8 +11,8 @@ from services.api.results import store
 from services.api.results.event_feed import (
     BEHIND,
     Event,
+    EventFeed,
     Stream,
-    Tail,
 )
 from services.api.results.streaming import line, place_text, read_place
 from shared.db import Database
@@ -23,9 +23,9 @@ def event(number: int, campaign_id: int = 7) -> Event:
     return Event((900 + number, campaign_id, number), "progressed", datetime(2026, 11, 22, tzinfo=UTC), {"총": number})
 
 
-def tail(most: int = 10) -> Tail:
+def tail(most: int = 10) -> EventFeed:
     """A tail that nobody runs."""
-    return Tail(Database("postgresql://nobody@localhost/none", name="test", pool=1), most=most)
+    return EventFeed(Database("postgresql://nobody@localhost/none", name="test", pool=1), most=most)
 
 
 def taken(stream: Stream) -> list[Any]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.api.resources import Resources
-from services.api.results.event_feed import Tail
+from services.api.results.event_feed import EventFeed
 from services.api.results.export import HEADER, CutShortError, _lines
 from services.api.results.streaming import RETRY, campaign_stream, whole_stream
 from shared.db import Database, Reader
@@ -24,7 +24,7 @@ async def all_of(lines: AsyncGenerator[bytes]) -> list[bytes]:
 
 async def test_a_stream_whose_ledger_goes_away_ends_and_its_client_comes_back(database: AwayDatabase) -> None:
     """Its answer has begun and can tell nothing else; its seat is free again."""
-    tail = Tail(database, most=1)
+    tail = EventFeed(database, most=1)
     assert await all_of(campaign_stream(database, tail, 7, 0)) == [RETRY]
     assert await all_of(whole_stream(database, tail, (1, 2, 3))) == [RETRY]
     assert not tail.full
@@ -63,7 +63,7 @@ class Failing(Database):
 async def test_the_tail_goes_on_looking_when_the_ledger_was_away() -> None:
     """Streams that are open stay open."""
     asked = asyncio.Event()
-    tail = Tail(Failing(asked), most=1)
+    tail = EventFeed(Failing(asked), most=1)
     running = asyncio.create_task(tail.run())
     try:
         with tail.follow_campaign(7, 0) as stream:

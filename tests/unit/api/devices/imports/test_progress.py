@@ -8,7 +8,7 @@ import pytest
 
 from services.api.devices.imports.ingest import CHUNK
 from services.api.devices.imports.progress import JobImport
-from services.api.devices.imports.store import Progress, Rejected
+from services.api.devices.imports.store import ImportProgress, Rejected
 from services.api.devices.lines import DeviceRow
 from services.api.http.problems import ProblemError
 
@@ -23,7 +23,7 @@ class Job:
         self._commits = 0
         self._fail_at = fail_at
 
-    async def commit(self, rows: Sequence[DeviceRow], progress: Progress) -> None:
+    async def commit(self, rows: Sequence[DeviceRow], progress: ImportProgress) -> None:
         """Take a chunk, or die before it."""
         await asyncio.sleep(0)
         if self._commits == self._fail_at:
