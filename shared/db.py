@@ -11,25 +11,25 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import TextClause, text
-from sqlalchemy.engine import CursorResult, Row
-from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import TextClause, event, text
+from sqlalchemy.engine import CursorResult, ExceptionContext, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.errors import DatabaseUnavailableError
+from shared.sessions import Sessions, relied_on
+from shared.sqlstates import WORDS, find_trouble
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 CONNECT_RETRY = 0.5
 """Seconds between attempts at start."""
-RETRYABLE = {"40001", "40P01"}
-"""Serialization failure and deadlock: PostgreSQL chose this transaction to go again."""
 DEADLOCK_TRIES = 5
-UNAVAILABLE = ("08", "53", "57P", "57014", "58")
-"""SQLSTATE classes of a server that is gone, full, shutting down, broken or too slow (57014 is the statement
-timeout): nothing is wrong with the statement."""
+READY_WITHIN = 5.0
+"""Seconds that PostgreSQL has to answer that all is well."""
+TOLD = 10.0
+"""Seconds that readiness tells trouble which a statement met: it is tried again more often."""
+READS_ONLY = text("select current_setting('transaction_read_only') = 'on' as so")
 
 
 class Reader:
@@ -65,47 +65,52 @@ class Database:
     """The engine and its pool."""
 
     def __init__(self, url: str, *, name: str, pool: int, statement_timeout: float = 60.0) -> None:
+        self._sessions = Sessions(
+            url,
+            name=name,
+            settings=relied_on(statement_timeout=statement_timeout),
+            command_timeout=statement_timeout + 5,
+        )
         self.engine: AsyncEngine = create_async_engine(
-            as_sqlalchemy_url(url),
+            "postgresql+asyncpg://",
+            async_creator=self._sessions.open,
             pool_size=pool,
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=False,
             hide_parameters=True,  # an error's text goes to the logs, and values are users' ids and tokens
-            connect_args={
-                "dsn": url,
-                "timeout": 10,
-                "command_timeout": statement_timeout + 5,
-                "server_settings": {
-                    "application_name": name,
-                    "statement_timeout": str(int(statement_timeout * 1000)),
-                    "idle_in_transaction_session_timeout": "60000",
-                    "jit": "off",
-                },
-            },
         )
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._told: tuple[float, str] | None = None
+        event.listen(self.engine.sync_engine, "connect", self._sessions.without_cache)
+        event.listen(self.engine.sync_engine, "handle_error", _on_error)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Reader]:
         """A read-only transaction; raises `DatabaseUnavailableError` when PostgreSQL is not there."""
-        async with _translated(), self.engine.connect() as connection:
+        async with self._translated(), self.engine.connect() as connection, _left(connection):
             yield Reader(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Writer]:
         """A transaction that commits at the end of the block; raises `DatabaseUnavailableError` likewise."""
-        async with _translated(), self.engine.begin() as connection:
+        async with self._translated(), self.engine.begin() as connection, _left(connection):
             yield Writer(connection)
 
     @asynccontextmanager
     async def single(self) -> AsyncGenerator[Writer]:
         """For one statement, which is a transaction by itself: BEGIN and COMMIT are two ways to PostgreSQL less.
 
-        A second statement in the block would be a second transaction. Raises as `write`.
+        A second statement in the block would be a second transaction. Raises as `write`. Behind a pooler there is no
+        transaction without BEGIN: what we rely on would not be said.
         """
-        async with _translated(), self._single.connect() as connection:
-            yield Writer(connection)
+        async with self._translated():
+            if self._sessions.pooled is None:
+                async with self.engine.connect():
+                    pass
+            engine = self.engine.begin() if self._sessions.pooled else self._single.connect()
+            async with engine as connection, _left(connection):
+                yield Writer(connection)
 
     async def again(self, work: Callable[[Writer], Awaitable[T]]) -> T:
         """Run `work` in a transaction, and again when PostgreSQL chose it as a deadlock's victim.
@@ -116,15 +121,14 @@ class Database:
             try:
                 async with self.write() as tx:
                     return await work(tx)
-            except DBAPIError as error:
-                if sqlstate(error) not in RETRYABLE:
+            except DatabaseUnavailableError as error:
+                if not error.victim:
                     raise
                 if attempt == DEADLOCK_TRIES - 1:
                     raise DatabaseUnavailableError(
-                        f"PostgreSQL ended the transaction {DEADLOCK_TRIES} times ({sqlstate(error)}), so that others "
-                        f"could go on. Look at pg_stat_activity for what holds its locks."
+                        f"{DEADLOCK_TRIES} times in turn: {error} Look at pg_stat_activity for what holds its locks."
                     ) from error
-                log.warning("transaction.again", sqlstate=sqlstate(error))
+                log.warning("transaction.again", error=str(error))
         raise AssertionError("unreachable: the loop returns or raises")
 
     async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - bounds many attempts
@@ -136,48 +140,61 @@ class Database:
                 return
             if time.monotonic() + CONNECT_RETRY > deadline:
                 raise DatabaseUnavailableError(
-                    f"PostgreSQL did not answer at {self.engine.url.render_as_string(hide_password=True)} within "
-                    f"{timeout:.0f} s: {fault}. Check that it runs and that CARILLON_DATABASE_URL is right."
+                    f"PostgreSQL at {self._sessions.place} was not ready within {timeout:.0f} s: {fault} Check that it "
+                    f"runs and that CARILLON_DATABASE_URL is right."
                 )
             log.warning("database.waiting", error=fault)
             await asyncio.sleep(CONNECT_RETRY)
 
     async def check(self) -> str | None:
-        """None when PostgreSQL answers, else why not."""
+        """None when PostgreSQL answers and takes writes, else why not; trouble that a statement has just met counts."""
         try:
-            async with asyncio.timeout(5), self.read() as tx:
-                await tx.first(text("select 1"))
-        except (DatabaseUnavailableError, SQLAlchemyError, TimeoutError) as error:
-            return f"{type(error).__name__}: {error}"
+            async with asyncio.timeout(READY_WITHIN), self.read() as tx:
+                row = await tx.first(READS_ONLY)
+        except DatabaseUnavailableError as error:
+            return str(error)
+        except TimeoutError:
+            return f"PostgreSQL did not answer within {READY_WITHIN:.0f} s."
+        if row is None or row.so:
+            return f"{WORDS['25006']}."
+        if self._told is not None and time.monotonic() - self._told[0] < TOLD:
+            return self._told[1]
         return None
 
     async def close(self) -> None:
         """Close the pool."""
         await self.engine.dispose()
 
+    @asynccontextmanager
+    async def _translated(self) -> AsyncGenerator[None]:
+        """Trouble of the infrastructure becomes `DatabaseUnavailableError`; what is about the data stays what it is."""
+        try:
+            yield
+        except Exception as error:
+            trouble = find_trouble(error)
+            if trouble is None:
+                raise
+            if trouble.lasting:
+                self._told = (time.monotonic(), trouble.detail)
+            raise DatabaseUnavailableError(trouble.detail, said=trouble.said, victim=trouble.victim) from error
 
-def as_sqlalchemy_url(url: str) -> str:
-    """`postgresql://…` with the asyncpg driver named, without what only asyncpg understands (`?sslmode=…`).
 
-    Give asyncpg the whole URL beside it, as `connect_args={"dsn": url}`.
-    """
-    return url.partition("?")[0].replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
-def sqlstate(error: DBAPIError) -> str:
-    """The five letters that PostgreSQL gave, or none."""
-    return str(getattr(error.orig, "sqlstate", None) or "")
+def _on_error(context: ExceptionContext) -> None:
+    """Say which connections are of no more use: the pool then lets go of all that are as old."""
+    error = context.sqlalchemy_exception or context.original_exception
+    trouble = None if error is None else find_trouble(error)
+    if trouble is not None and trouble.leave:
+        context.is_disconnect = True
 
 
 @asynccontextmanager
-async def _translated() -> AsyncGenerator[None]:
-    """A gone server becomes `DatabaseUnavailableError`; a wrong statement stays what it is."""
+async def _left(connection: AsyncConnection) -> AsyncGenerator[None]:
+    """Close the connection after trouble that SQLAlchemy has not seen: a statement of the driver's own."""
     try:
         yield
-    except DBAPIError as error:
-        gone = isinstance(error, InterfaceError) or error.connection_invalidated
-        if gone or sqlstate(error).startswith(UNAVAILABLE):
-            raise DatabaseUnavailableError(f"{type(error.orig).__name__}: {error.orig}") from error
+    except Exception as error:
+        trouble = find_trouble(error)
+        if trouble is not None and trouble.leave and not connection.invalidated and not connection.closed:
+            await connection.invalidate()
         raise
-    except (OSError, TimeoutError, PoolTimeoutError) as error:
-        raise DatabaseUnavailableError(f"{type(error).__name__}: {error}") from error
+

@@ -40,4 +40,13 @@ class QueueMissingError(BrokerRefusedError):
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """Raised when PostgreSQL refused, dropped or timed out a connection; the transaction did not commit for sure."""
+    """Raised for whatever PostgreSQL says that is not about the statement's own data; nothing committed for sure.
+
+    `said` is a sentence for whoever asked, with nothing of the statement in it. `victim`: PostgreSQL chose this
+    transaction to go again.
+    """
+
+    def __init__(self, detail: str, *, said: str = "", victim: bool = False) -> None:
+        super().__init__(detail)
+        self.said = said
+        self.victim = victim

@@ -43,7 +43,7 @@ class Merger:
             return []
         try:
             await self._merge_window(results)
-        except (MalformedMessageError, DBAPIError) as error:
+        except (MalformedMessageError, DBAPIError) as error:  # of the latter only what is about the data
             if len(results) == 1:
                 log.warning("result.poison", campaign_id=results[0].campaign_id, batch_no=results[0].batch_no)
                 return [(results[0], str(error))]

@@ -10,12 +10,16 @@ from aio_pika.abc import AbstractRobustConnection
 from services.planner.publishing import Publishing
 from services.planner.store import Store
 from shared.amqp.depth import ready_messages
-from shared.errors import BrokerUnavailableError, UnavailableError
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, UnavailableError
 from shared.ledger import sweeping
 from shared.observability import metrics
 from shared.topology import LANES, Lane
 
 log = structlog.get_logger()
+
+HOLDERS_FIRST = 15.0
+"""Seconds without a sweep after PostgreSQL was in trouble. Leases ran out meanwhile, and senders that could not release
+know what they have sent: they ask every half second, and each first has to find a new connection."""
 
 
 class Timekeeper:
@@ -36,6 +40,7 @@ class Timekeeper:
         self._tick = tick
         self._on_commit = on_commit
         self._stopping = asyncio.Event()
+        self._no_sweep_before = 0.0
 
     async def run(self) -> None:
         """Keep time until stopped; trouble of the infrastructure skips a round."""
@@ -44,6 +49,8 @@ class Timekeeper:
                 await self.round()
             except UnavailableError as error:
                 log.warning("timekeeper.waiting", error=str(error))
+                if isinstance(error, DatabaseUnavailableError):
+                    self._let_holders_speak()
             try:
                 async with asyncio.timeout(self._tick):
                     await self._stopping.wait()
@@ -64,10 +71,15 @@ class Timekeeper:
             log.info("campaign.schedule_due", campaign_id=campaign_id)
         await self._command_lost_steps()
         self._on_commit()
-        troubles = [await _trouble(self._sweep()), *await self._publish_leftovers()]
+        may_sweep = asyncio.get_running_loop().time() >= self._no_sweep_before
+        troubles = [await _trouble(self._sweep()) if may_sweep else None, *await self._publish_leftovers()]
         self._on_commit()
         for trouble in filter(None, troubles):
             raise trouble
+
+    def _let_holders_speak(self) -> None:
+        """Sweep no more for a while: a batch is called lost only after its holder could have said otherwise."""
+        self._no_sweep_before = asyncio.get_running_loop().time() + HOLDERS_FIRST
 
     async def _command_lost_steps(self) -> None:
         lost = await self._store.command_lost_steps()

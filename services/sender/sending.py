@@ -4,6 +4,7 @@ The order is the promise: send → release → outcomes confirmed → retry (new
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -35,7 +36,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 INSIST = 60.0
-"""Seconds to go on trying to release and to publish outcomes; afterwards the sweeps bring them back."""
+"""Seconds to go on trying to tell troubles and to publish outcomes: afterwards the next batch tells them, and the sweeps
+bring outcomes back. A release is tried for as long as the process lives: what it knows is nowhere else."""
 INSIST_PAUSE = 0.5
 """Seconds between these tries."""
 
@@ -128,7 +130,7 @@ class Sending:
         troubles = await self._tell(claim, outcomes, route)
         free = troubles.open_circuit is not None or troubles.stop_campaign is not None
         release = outcomes.settle(life=life, free=free, rng=self._rng)
-        epoch = await self._insist("release", lambda: self._store.release(claim, release))
+        epoch = await self._insist("release", lambda: self._store.release(claim, release), patience=math.inf)
         known = release.outcomes if epoch is not None else letters.observed(release.outcomes)
         if known.strip("."):
             result = BatchResult(
@@ -179,16 +181,20 @@ class Sending:
                 troubles = replace(troubles, open_circuit=troubles.open_circuit or str(error))
         if troubles.any or recovered.any:
             log.warning("batch.troubles", project=claim.project, troubles=str(troubles), recovered=str(recovered))
-            await self._insist("tell", lambda: self._store.tell(claim, troubles, recovered))
+            try:
+                await self._insist("tell", lambda: self._store.tell(claim, troubles, recovered))
+            except UnavailableError as error:
+                # The release must not wait for it any longer, and the next batch meets the same.
+                log.error("batch.troubles_not_told", project=claim.project, error=str(error))  # noqa: TRY400
         return troubles
 
     async def _publish(self, payload: Payload, exchange: str, key: str, *, attempt: int = 0) -> None:
         await self._insist("publish", lambda: self._publisher.publish(payload, exchange, key, attempt=attempt))
 
-    async def _insist(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def _insist(self, what: str, work: Callable[[], Awaitable[T]], *, patience: float = INSIST) -> T:
         """Try for a while: what this process knows about a batch is worth more than its place in the queue."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + INSIST
+        deadline = loop.time() + patience
         while True:
             try:
                 return await work()

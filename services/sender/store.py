@@ -52,20 +52,23 @@ class Store:
 
     async def claim(self, batch: BatchReady, holder: str) -> Claim | NoClaim | NotYet:
         """Claim the batch; see `shared.ledger.claiming`."""
-        async with self._database.write() as tx:
-            return await claiming.claim(tx, batch, holder=holder, times=self._times)
+        return await self._database.again(
+            lambda tx: claiming.claim(tx, batch, holder=holder, times=self._times),
+        )
 
     async def give_back(self, batch: BatchReady, *, wait: float) -> None:
         """Return an unclaimed batch to the planner for `wait` seconds."""
-        async with self._database.write() as tx:
-            await claiming.give_back(tx, batch, wait=wait)
+        await self._database.again(lambda tx: claiming.give_back(tx, batch, wait=wait))
 
     async def without_credentials(self, batch: BatchReady, reason: str) -> None:
         """Open the project's circuit, since nothing of it can be sent, and return the batch to the planner."""
-        async with self._database.write() as tx:
+
+        async def work(tx: Writer) -> None:
             await claiming.give_back(tx, batch, wait=self._times.probe)
             if await projects.open_circuit(tx, batch.project, reason, probe=False, times=self._times):
                 await record_project_event(tx, batch.project, "circuit_opened", {"reason": reason})
+
+        await self._database.again(work)
 
     async def release(self, claim: Claim, result: Release) -> int | None:
         """Release the batch; returns the new epoch, None when fenced."""
@@ -80,11 +83,14 @@ class Store:
 
     async def tell(self, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
         """Write down what a batch found out about more than its devices, with the events that say so."""
-        async with self._database.write() as tx:
+
+        async def work(tx: Writer) -> None:
             await self._tell_project(tx, claim, troubles, recovered)
             if troubles.stop_campaign is not None:
                 reason = {"code": troubles.stop_campaign.code, "message": troubles.stop_campaign.message}
                 await campaigns.stop(tx, claim.campaign_id, reason)
+
+        await self._database.again(work)
 
     async def _tell_project(self, tx: Writer, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
         project, times = claim.project, self._times

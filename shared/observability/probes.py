@@ -9,11 +9,14 @@ else the very deployment that brings new credentials would wait for the old ones
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[str | None]]
 """Returns None when all is well, else what is missing."""
@@ -46,12 +49,23 @@ async def nothing_to_note() -> Mapping[str, str]:
 
 
 async def readiness(checks: Mapping[str, Check], notes: Notes = nothing_to_note) -> JSONResponse:
-    """Run every check; 200 with the notes when all pass, else 503 with what is missing by check."""
-    faults = {name: fault for name, check in checks.items() if (fault := await check()) is not None}
+    """Run every check; 200 with the notes when all pass, else 503 with what is missing by check.
+
+    A check that fails itself is a check that does not pass: whoever asks needs to hear why, whatever it is.
+    """
+    faults = {name: fault for name, check in checks.items() if (fault := await _checked(name, check)) is not None}
     if faults:
         return JSONResponse({"status": "not ready", "missing": faults}, status_code=503)
     told = await notes()
     return JSONResponse({"status": "ready", **({"notes": dict(told)} if told else {})})
+
+
+async def _checked(name: str, check: Check) -> str | None:
+    try:
+        return await check()
+    except Exception as error:
+        log.exception("check.failed", check=name)
+        return f"This could not be checked ({type(error).__name__}); the log has more."
 
 
 def metrics_response() -> Response:

@@ -25,7 +25,8 @@ from services.api.http.problems import (
 )
 from services.api.resources import resources
 from shared.contracts.platforms import Shape
-from shared.db import Database, sqlstate
+from shared.db import Database
+from shared.sqlstates import sqlstate
 from shared.ledger.audiences import UnknownAudienceError, compile_audience, resolve
 
 router = APIRouter(prefix="/v1/audiences", tags=["audiences"], responses=EVERYWHERE)

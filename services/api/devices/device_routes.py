@@ -36,7 +36,8 @@ from services.api.http.problems import (
 from services.api.resources import resources
 from shared.contracts.numbers import MAX_ID
 from shared.contracts.targets import target_hash
-from shared.db import Writer, sqlstate
+from shared.db import Writer
+from shared.sqlstates import sqlstate
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=EVERYWHERE)
 

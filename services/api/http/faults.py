@@ -23,7 +23,7 @@ from services.api.http.problems import (
     ProblemError,
     problem_response,
 )
-from shared.errors import UnavailableError
+from shared.errors import DatabaseUnavailableError, UnavailableError
 
 log = structlog.get_logger()
 
@@ -71,10 +71,11 @@ async def _on_unavailable(_request: Request, error: Exception) -> Response:
 def unavailable_problem(error: Exception) -> Response:
     """The answer while PostgreSQL or the broker is away."""
     log.warning("request.unavailable", error=f"{type(error).__name__}: {error}")
+    said = error.said if isinstance(error, DatabaseUnavailableError) else ""
     return problem_response(
         UNAVAILABLE,
-        "PostgreSQL or RabbitMQ could not be reached or is too busy. A change may or may not have been made: read it, "
-        "then repeat.",
+        f"{said or 'PostgreSQL or RabbitMQ could not be reached or is too busy.'} A change may or may not have been "
+        f"made: read it, then repeat.",
     )
 
 

@@ -3,10 +3,10 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.db import as_sqlalchemy_url
+from shared.sessions import Sessions
 
 LOCK = 0x0CA2_1110
 """Key of the advisory lock that migrations hold."""
@@ -24,7 +24,10 @@ def _migrate(connection: Connection) -> None:
 
 async def _main() -> None:
     url = context.config.attributes["database_url"]
-    engine = create_async_engine(as_sqlalchemy_url(url), connect_args={"dsn": url})
+    # No timeouts: a migration takes what it takes, and waits for whoever holds the ledger.
+    sessions = Sessions(url, name="migrations", settings={}, command_timeout=None)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=sessions.open, poolclass=NullPool)
+    event.listen(engine.sync_engine, "connect", sessions.without_cache)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate)
