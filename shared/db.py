@@ -181,8 +181,7 @@ class Database:
 
 def _on_error(context: ExceptionContext) -> None:
     """Say which connections are of no more use: the pool then lets go of all that are as old."""
-    error = context.sqlalchemy_exception or context.original_exception
-    trouble = None if error is None else find_trouble(error)
+    trouble = find_trouble(context.sqlalchemy_exception or context.original_exception)
     if trouble is not None and trouble.leave:
         context.is_disconnect = True
 
@@ -197,4 +196,3 @@ async def _left(connection: AsyncConnection) -> AsyncGenerator[None]:
         if trouble is not None and trouble.leave and not connection.invalidated and not connection.closed:
             await connection.invalidate()
         raise
-

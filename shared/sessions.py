@@ -20,7 +20,7 @@ import structlog
 log = structlog.get_logger()
 
 CONNECT = 10.0
-"""Seconds for a connection, all hosts together; each of several has an even share, so that a silent one is passed by."""
+"""Seconds for a connection, all hosts together; of several each has its share, so that a silent one is passed by."""
 DEFAULT_PORT = 5432
 READ_WRITE = "read-write"
 

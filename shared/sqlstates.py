@@ -25,8 +25,8 @@ NOT_DATA = ("2200H",)
 VICTIM = ("40001", "40P01")
 """Serialization failure and deadlock: PostgreSQL chose this transaction to go again."""
 SAME_SERVER = ("40", "55P03", "57014")
-"""Trouble that says nothing of the connection: a victim, a lock, a timeout. After any other the connection is closed, so
-that the next attempt finds whoever is the primary by then, and what was prepared on the old one is forgotten."""
+"""Trouble that says nothing of the connection: a victim, a lock, a timeout. After any other the connection is closed,
+so that the next attempt finds whoever is the primary by then, and what was prepared on the old one is forgotten."""
 
 WORDS: Mapping[str, str] = {
     "": "PostgreSQL is in trouble",

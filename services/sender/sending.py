@@ -36,7 +36,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 INSIST = 60.0
-"""Seconds to go on trying to tell troubles and to publish outcomes: afterwards the next batch tells them, and the sweeps
+"""Seconds to go on trying to tell troubles and to publish outcomes: afterwards the next batch tells them, and sweeps
 bring outcomes back. A release is tried for as long as the process lives: what it knows is nowhere else."""
 INSIST_PAUSE = 0.5
 """Seconds between these tries."""

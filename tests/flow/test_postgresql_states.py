@@ -43,8 +43,11 @@ async def struck(system: System, state: str) -> AsyncIterator[None]:
 STATES = {
     "read only": (
         ["alter system set default_transaction_read_only = on", "select pg_reload_conf()"],
-        ["set default_transaction_read_only = off", "alter system reset default_transaction_read_only"]
-        + ["select pg_reload_conf()"],
+        [
+            "set default_transaction_read_only = off",
+            "alter system reset default_transaction_read_only",
+            "select pg_reload_conf()",
+        ],
     ),
     "user refused": (["alter role {user} nologin"], ["alter role {user} login"]),
     "short timeouts": (

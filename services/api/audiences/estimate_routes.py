@@ -26,8 +26,8 @@ from services.api.http.problems import (
 from services.api.resources import resources
 from shared.contracts.platforms import Shape
 from shared.db import Database
-from shared.sqlstates import sqlstate
 from shared.ledger.audiences import UnknownAudienceError, compile_audience, resolve
+from shared.sqlstates import sqlstate
 
 router = APIRouter(prefix="/v1/audiences", tags=["audiences"], responses=EVERYWHERE)
 

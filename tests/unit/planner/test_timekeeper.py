@@ -1,5 +1,6 @@
 """A round of the timekeeper: what cannot be published holds up nothing else."""
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -9,10 +10,11 @@ from services.planner.publishing import Publishing
 from services.planner.store import Lost, Store
 from services.planner.timekeeper import Timekeeper
 from shared.contracts.messages import BatchReady, BatchResult
-from shared.errors import BrokerUnavailableError
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError
 from shared.ledger.due import Leftover
 from shared.ledger.sweeping import Swept
 from shared.topology import Lane
+from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractRobustConnection
@@ -88,3 +90,40 @@ async def test_a_lane_that_is_gone_holds_up_no_other(monkeypatch: pytest.MonkeyP
     assert store.busy == ["high"]
     assert publishing.published == [2]
     assert rung
+
+
+async def test_after_trouble_holders_speak_before_a_batch_is_called_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that ran out while nobody could write says nothing of its sender, who knows what it has sent."""
+    monkeypatch.setattr(timekeeper, "HOLDERS_FIRST", 0.3)
+
+    async def ready(_connection: object, _queue: str) -> int:
+        return 0
+
+    monkeypatch.setattr(timekeeper, "ready_messages", ready)
+    loop = asyncio.get_running_loop()
+    away = loop.time() + 0.1
+    failed: list[float] = []
+    swept: list[float] = []
+
+    class ComesBack(FakeStore):
+        async def start_due(self) -> list[int]:
+            if loop.time() < away:
+                failed.append(loop.time())
+                raise DatabaseUnavailableError("PostgreSQL takes no writes")
+            return []
+
+        async def sweep(self, *, busy_lanes: "list[str]") -> Swept:  # type: ignore[override]
+            swept.append(loop.time())
+            return await super().sweep(busy_lanes=busy_lanes)
+
+        async def leftovers(self) -> list[Leftover]:
+            return []
+
+    keeper = Timekeeper(
+        ComesBack(), FakePublishing(), cast("AbstractRobustConnection", None), tick=0.01, on_commit=lambda: None
+    )
+    running = asyncio.create_task(keeper.run())
+    await eventually(lambda: swept)
+    running.cancel()
+    assert len(failed) > 1
+    assert swept[0] - failed[-1] >= 0.3

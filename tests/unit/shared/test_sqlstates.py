@@ -16,9 +16,9 @@ from shared.sqlstates import WORDS, find_trouble, in_words, is_about_data
 
 KNOWN = sorted(
     {
-        str(kind.sqlstate)
+        str(getattr(kind, "sqlstate", ""))
         for kind in vars(asyncpg.exceptions).values()
-        if isinstance(kind, type) and issubclass(kind, asyncpg.PostgresError) and kind.sqlstate is not None
+        if isinstance(kind, type) and issubclass(kind, asyncpg.PostgresError) and getattr(kind, "sqlstate", None)
     }
 )
 STATE = st.text(string.ascii_uppercase + string.digits, min_size=5, max_size=5)
