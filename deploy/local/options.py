@@ -2,6 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.broker import Broker
+from deploy.local.guardian import Guardian
 
 
 @dataclass(frozen=True)
@@ -23,5 +27,7 @@ class StackOptions:
     """More options of the emulator's command."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """More `CARILLON_*` for every service; they beat the stack's own."""
+    broker: Callable[[Path, Guardian], Broker] | None = None
+    """Starts the broker in a folder; None: what the environment names, else Docker's, else the machine's package."""
     say: Callable[[str], None] = lambda _: None
     """Told what is being done, for a person to read."""

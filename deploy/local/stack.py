@@ -123,9 +123,8 @@ class Stack:
             self._servers.append(self.postgres.stop)
 
         def broker() -> None:
-            self.broker = start_broker(
-                self.folder / "rabbitmq", guardian, os.environ, keep=options.keep, say=options.say
-            )
+            chosen = functools.partial(start_broker, environment=os.environ, keep=options.keep, say=options.say)
+            self.broker = (options.broker or chosen)(self.folder / "rabbitmq", guardian)
             self._servers.append(self.broker.stop)
 
         def emulator() -> None:

@@ -8,6 +8,7 @@ from tests.benchmarks import (
     audiences,
     campaigns,
     celery,
+    cluster,
     control,
     governor,
     imports,
@@ -27,6 +28,7 @@ app.command("api")(api.main)
 app.command("audiences")(audiences.main)
 app.command("campaigns")(campaigns.main)
 app.command("celery")(celery.main)
+app.command("cluster")(cluster.main)
 app.command("control")(control.main)
 app.command("governor")(governor.main)
 app.command("import")(imports.main)

@@ -13,10 +13,11 @@ from tests.chaos.alone import alone, chosen
 from tests.chaos.checker import check
 from tests.chaos.checker.gathering import gather
 from tests.chaos.faults import Aimed, Fault
-from tests.chaos.faults.every import FAULTS
+from tests.chaos.faults.every import faults_of
 from tests.chaos.playing import play
 from tests.chaos.stage import fresh_stage
 from tests.chaos.verdict import verdict
+from tests.support.cluster import NoClusterError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,6 +34,7 @@ def chaos(
     devices: Annotated[int, typer.Option(min=100, help="With --only: each campaign's devices.")] = 6000,
     lasts: Annotated[float | None, typer.Option(help="With --only: seconds of each fault.")] = None,
     *,
+    cluster: Annotated[bool, typer.Option("--cluster", help="RabbitMQ is three nodes (as root, on Linux).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
 ) -> None:
     """Have everything fail while campaigns run; exit 0 only if every promise is kept.
@@ -43,38 +45,43 @@ def chaos(
     told: dict[str, Any] = {}
     try:
         if only:
-            asyncio.run(_run_alone(chosen(FAULTS, only, seed, lasts), devices, console, told))
+            kinds = chosen(faults_of(clustered=cluster), only, seed, lasts)
+            asyncio.run(_run_alone(kinds, devices, console, told, clustered=cluster))
         else:
-            asyncio.run(_run(seed, minutes, console, told))
-    except BrokenPromiseError as error:
+            asyncio.run(_run(seed, minutes, console, told, clustered=cluster))
+    except (BrokenPromiseError, NoClusterError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")
     raise typer.Exit(0 if told and not told["failures"] else 1)
 
 
-async def _run(seed: int, minutes: float, console: Console, told: dict[str, Any]) -> None:
+async def _run(seed: int, minutes: float, console: Console, told: dict[str, Any], *, clustered: bool) -> None:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    say(f"seed {seed}: starting PostgreSQL, RabbitMQ, the FCM emulator and eight services")
-    async with fresh_stage() as stage:
+    rabbitmq = "three nodes of RabbitMQ" if clustered else "RabbitMQ"
+    say(f"seed {seed}: starting PostgreSQL, {rabbitmq}, the FCM emulator and eight services")
+    async with fresh_stage(clustered=clustered) as stage:
         began = time.monotonic()
         played, left = await play(stage, seed, minutes * 60, say)
         ended = time.monotonic() - began - minutes * 60
         state = await gather(stage, played.witnesses, played.began_at, played.disturbances())
         told |= verdict(seed, minutes, played.history, state, check(state), left + played.workload.troubles, ended)
+        told["clustered"] = clustered
         _tell(console, told)
         if told["failures"]:
             raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")
 
 
-async def _run_alone(faults: list[tuple[Fault, Aimed]], devices: int, console: Console, told: dict[str, Any]) -> None:
+async def _run_alone(
+    faults: list[tuple[Fault, Aimed]], devices: int, console: Console, told: dict[str, Any], *, clustered: bool
+) -> None:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     say(f"{len(faults)} kinds of faults, one by one, each in a campaign to {devices:,} devices")
-    async with fresh_stage(times={}) as stage:
+    async with fresh_stage(times={}, clustered=clustered) as stage:
         left: list[str] = []
         async with alone(stage, say, devices=devices) as one:
             for fault, aimed in faults:

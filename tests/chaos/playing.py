@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.chaos.checker.state import Disturbance
-from tests.chaos.faults.every import FAULTS
+from tests.chaos.faults.every import faults_of
 from tests.chaos.history import Happened, History
 from tests.chaos.schedule import Strike, deal
 from tests.chaos.stage import Stage
@@ -101,7 +101,7 @@ class Play:
     async def faults(self, seed: int, seconds: float) -> None:
         """Strike as dealt; a fault whose target is in another's hands waits for it, and the next one is not kept."""
         running: set[asyncio.Task[None]] = set()
-        waiting = deal(seed, seconds, FAULTS)
+        waiting = deal(seed, seconds, faults_of(clustered=self.stage.cluster is not None))
         while self.now() < seconds:
             due = (strike for strike in waiting if strike.at <= self.now())
             strike = next((strike for strike in due if not strike.aimed.touches & self.stage.held), None)

@@ -1,4 +1,7 @@
-"""`python -m tests.chaos.report FILE...`: the page docs/chaos.md, what many seeds came to, from their --json."""
+"""`python -m tests.chaos.report FILE...`: the page docs/chaos.md, what many seeds came to, from their --json.
+
+Files of `./run chaos` and of `./run bench cluster` may be given in any order.
+"""
 
 import json
 import sys
@@ -25,7 +28,12 @@ rights; the sessions of who looks on set for themselves what is changed. A lease
 
 `./run chaos --only WORDS` plays the kinds whose name and target hold these words one by one, each in the middle of a
 campaign of its own, on services with the times of production. A fault of PostgreSQL loses no process, and so it must
-cost nothing: no repeat, no lease, no process, no dead letter."""
+cost nothing: no repeat, no lease, no process, no dead letter.
+
+`./run chaos --cluster` (as root, on Linux) has three nodes of RabbitMQ in place of one, each in a network namespace of
+its own: one is killed, cut off from the two others with clients that still reach it and without, slowed down, or finds
+its disk full; all are restarted in turn. All else fails beside, and every check holds. `./run bench cluster FAULT` has
+one such fault alone, in the middle of one campaign, and measures for how long nothing is pushed."""
 SEEDS = """## By seed
 
 *Sent twice*: messages that FCM accepted again for the same device of one campaign. *Bound*: what at-least-once
@@ -39,10 +47,64 @@ strike meanwhile, and one that stops the whole project holds up everybody's: the
 the median of the fault."""
 
 
+CLUSTER = """## Three nodes of RabbitMQ
+
+The same checks, by `./run chaos --cluster --seed N --minutes M`."""
+SILENCE = """## One node of three lost
+
+`./run bench cluster FAULT`, one campaign. *Without a push*: the longest silence in the emulator's own record, from the
+fault until 99 % of the devices had their outcome; *without an outcome*: the same in the ledger. *Last devices*: what
+the last of them took beyond that. *Not ready*: seconds from the fault until the first service said so; *ready again*:
+from its undoing until all said so."""
+
+COLUMNS = (
+    "fault",
+    "URL",
+    "lasted",
+    "without a push",
+    "without an outcome",
+    "last devices",
+    "not ready",
+    "ready again",
+    "sent twice",
+    "books",
+)
+
+
 def page(runs: Sequence[Told]) -> str:
     """The page in Markdown: a line for each check, each seed, each kind of fault; what went wrong by itself."""
-    parts = (INTRODUCTION, _summary(runs), _checks(runs), SEEDS, _seeds(runs), KINDS, _kinds(runs), _asides(runs))
+    silent = [run for run in runs if "fcm_silent_s" in run]
+    seeds = [run for run in runs if "seed" in run]
+    alone = [run for run in seeds if not run.get("clustered")]
+    clustered = [run for run in seeds if run.get("clustered")]
+    parts: list[str | Iterable[str]] = [INTRODUCTION]
+    if alone:
+        parts += [_summary(alone), _checks(alone), SEEDS, _seeds(alone), KINDS, _kinds(alone), _asides(alone)]
+    if clustered:
+        parts += [CLUSTER, _summary(clustered), _checks(clustered), _seeds(clustered), _kinds(clustered)]
+        parts += [_asides(clustered, "### Besides, with three nodes")]
+    if silent:
+        parts += [SILENCE, _silences(silent)]
     return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
+
+
+def _silences(runs: Sequence[Told]) -> Iterable[str]:
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield f"|---|---|{'---:|' * (len(COLUMNS) - 3)}---|"
+    for run in sorted(runs, key=lambda run: (run["fault"], run["url"], run["lasted_s"])):
+        cells = (
+            run["fault"],
+            run["url"],
+            *(_seconds(run[name]) for name in ("lasted_s", "fcm_silent_s", "ledger_silent_s", "last_devices_s")),
+            *(_seconds(run[name]) for name in ("first_not_ready_s", "all_ready_again_s")),
+            str(run["sent_twice"]),
+            "agree" if run["balanced"] else "; ".join(run["faults"]) or "not balanced",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _seconds(value: float | None) -> str:
+    return "—" if value is None else f"{value:g} s"
 
 
 def _summary(runs: Sequence[Told]) -> Iterable[str]:
@@ -87,12 +149,12 @@ def _kinds(runs: Sequence[Told]) -> Iterable[str]:
         yield f"| {kind} | {times} | {figures} | {unseen[kind]} |"
 
 
-def _asides(runs: Sequence[Told]) -> Iterable[str]:
+def _asides(runs: Sequence[Told], heading: str = "## Besides") -> Iterable[str]:
     """What else a reader must know: deaths, and faults that were not done."""
     asides = [f"seed {run['seed']}: {words}" for run in runs for words in run["deaths"]]
     asides += [f"seed {run['seed']}, not done: {words.strip()}" for run in runs for words in run["faults_fizzled"]]
     asides += sorted({f"left out: {words}" for run in runs for words in run["faults_left_out"]})
-    yield "## Besides"
+    yield heading
     yield ""
     yield from (f"- {aside}" for aside in asides or ["No process ended by itself, and every fault could be done."])
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import aio_pika
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -19,13 +18,13 @@ import httpx
 from aio_pika.abc import AbstractChannel
 
 from deploy.local.options import StackOptions
-from deploy.local.ports import free_port
 from deploy.local.process import ManagedProcess
 from deploy.local.rabbitmq import package_script
 from services.fcm_emulator.client import EmulatorClient
 from shared.topology import RETRY_RUNGS
+from tests.chaos.links import Links, behind_forwarders
 from tests.chaos.server import UNMOVED, Grounds
-from tests.support.forwarder import Forwarder
+from tests.support.cluster import Cluster, cluster_broker
 
 LEASE = 12.0
 TIMES = {
@@ -75,20 +74,14 @@ _PATIENCE = 60.0
 
 
 @dataclass
-class Links:
-    """The forwarders of one process."""
-
-    broker: Forwarder
-    database: Forwarder
-
-
-@dataclass
 class Stage:
     """A running stack under fault; `held` are the names that a fault has in its hands just now."""
 
     stack: Grounds
     http: httpx.AsyncClient
     fcm: EmulatorClient
+    cluster: Cluster | None = None
+    """None: the broker is one node."""
     links: dict[str, Links] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     injected: list[tuple[float, str, bytes]] = field(default_factory=list)
@@ -144,11 +137,19 @@ class Stage:
         finally:
             connection.terminate()
 
+    @property
+    def broker_url(self) -> str:
+        """A broker that can be asked now: of a cluster a node of the majority."""
+        if self.cluster is None:
+            return self.stack.amqp_url
+        living = self.cluster.living()
+        return (living[0] if living else self.cluster.nodes[0]).broker.amqp_url()
+
     @asynccontextmanager
     async def channel(self) -> AsyncGenerator[AbstractChannel]:
         """A channel to the broker with confirms."""
         async with (
-            await aio_pika.connect(self.stack.amqp_url, timeout=10) as connection,
+            await aio_pika.connect(self.broker_url, timeout=10) as connection,
             connection.channel() as channel,
         ):
             yield channel
@@ -189,9 +190,14 @@ class Stage:
 
 
 @asynccontextmanager
-async def fresh_stage(times: Mapping[str, str] = TIMES) -> AsyncIterator[Stage]:
-    """Everything as processes, in a folder and on ports of its own; `times` are the services' waits."""
+async def fresh_stage(times: Mapping[str, str] = TIMES, *, clustered: bool = False) -> AsyncIterator[Stage]:
+    """Everything as processes, in a folder and on ports of its own; `times` are the services' waits.
+
+    `clustered`: the broker is three nodes; raises `NoClusterError` where this machine cannot have them.
+    """
+    clusters: list[Cluster] = []
     options = StackOptions(
+        broker=cluster_broker(clusters.append, hosts=(1,)) if clustered else None,
         name="chaos",
         planners=len(PLANNERS),
         senders=("high,normal,low",) * len(SENDERS),
@@ -212,7 +218,9 @@ async def fresh_stage(times: Mapping[str, str] = TIMES) -> AsyncIterator[Stage]:
             )
         )
         fcm = await stack.enter_async_context(EmulatorClient(running.emulator.url, running.emulator.ca_file))
-        stage = Stage(running, http, fcm)
+        stage = Stage(running, http, fcm, next(iter(clusters), None))
+        for cluster in clusters:
+            running.processes.update((node.name, node.process) for node in cluster.nodes)
         await stage.follow({"shares": SHARES})
         await stage.shorten_rungs()
         await stage.rows("update project set rate = $1", QUOTA)
@@ -239,16 +247,9 @@ def _packaged_broker() -> Any:
 async def _put_behind_forwarders(stage: Stage, name: str, stack: AsyncExitStack) -> None:
     """Start the process again, with forwarders between it and its servers."""
     addresses = {"CARILLON_AMQP_URL": stage.stack.amqp_url, "CARILLON_DATABASE_URL": stage.stack.database_url}
-    forwarders = []
-    for variable, url in addresses.items():
-        real = urlsplit(url).port
-        assert real is not None, url
-        forwarder = Forwarder(free_port(), to=real)
-        await forwarder.open()
-        stack.push_async_callback(forwarder.close)
-        forwarders.append(forwarder)
-        addresses[variable] = url.replace(f":{real}", f":{forwarder.port}")
-    stage.links[name] = Links(*forwarders)
+    behind = {variable: await behind_forwarders(url, stack) for variable, url in addresses.items()}
+    stage.links[name] = Links(*(forwarders for _, forwarders in behind.values()))
+    addresses = {variable: url for variable, (url, _) in behind.items()}
     process = stage.process(name)
     process.environment = {**(process.environment or {}), **addresses}
     await stage.stop(name)

@@ -16,11 +16,12 @@ _FRAME_HEAD = 7
 
 
 class Forwarder:
-    """Carries connections to `port` of this machine on to port `to`, from `open` to `close`."""
+    """Carries connections to `port` of this machine on to port `to` of `host`, from `open` to `close`."""
 
-    def __init__(self, port: int, *, to: int) -> None:
+    def __init__(self, port: int, *, to: int, host: str = LOOPBACK) -> None:
         self.port = port
         self._to = to
+        self._host = host
         self._server: asyncio.Server | None = None
         self._carriers: set[asyncio.Task[None]] = set()
         self._ends: set[asyncio.StreamWriter] = set()
@@ -84,7 +85,7 @@ class Forwarder:
             self._ends.discard(writer)
             return
         try:
-            there, back = await asyncio.open_connection(LOOPBACK, self._to)
+            there, back = await asyncio.open_connection(self._host, self._to)
         except OSError:
             self._ends.discard(writer)
             writer.transport.abort()

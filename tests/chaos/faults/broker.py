@@ -21,6 +21,7 @@ WATERMARK = "0.4"
 AWAKE = 20.0
 """Seconds from its start until the broker loses a queue. RabbitMQ 3.10 that loses one while its dead-letter
 workers start gives up their supervisor and with it every quorum queue, which nobody but itself can mend."""
+KILLED = "broker kill -9"
 _TRIES = 5
 
 
@@ -171,7 +172,7 @@ def _one_queue(kind: str, act: Callable[[Queue], Act]) -> Fault:
 
 
 FAULTS = (
-    _whole("broker kill -9", killed, 0.5, 6.0),
+    _whole(KILLED, killed, 0.5, 6.0),
     _whole("broker memory alarm", alarmed, 4.0, 20.0),
     _one_queue("queue purged", purged),
     _one_queue("binding removed", unbound),

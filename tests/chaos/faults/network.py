@@ -1,6 +1,6 @@
 """Connections of one process to its servers: cut, and held half-open."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
@@ -12,7 +12,7 @@ from tests.support.forwarder import Forwarder
 Server = Literal["broker", "database"]
 
 
-def _link(stage: Stage, name: str, server: Server) -> Forwarder:
+def _links(stage: Stage, name: str, server: Server) -> Sequence[Forwarder]:
     links = stage.links[name]
     return links.broker if server == "broker" else links.database
 
@@ -22,7 +22,8 @@ def cut(name: str, server: Server) -> Act:
 
     @asynccontextmanager
     async def act(stage: Stage) -> AsyncGenerator[str]:
-        _link(stage, name, server).cut()
+        for link in _links(stage, name, server):
+            link.cut()
         yield ""
 
     return act
@@ -33,12 +34,13 @@ def half_open(name: str, server: Server) -> Act:
 
     @asynccontextmanager
     async def act(stage: Stage) -> AsyncGenerator[str]:
-        link = _link(stage, name, server)
-        link.hold()
+        for link in _links(stage, name, server):
+            link.hold()
         try:
             yield ""
         finally:
-            link.let_go()
+            for link in _links(stage, name, server):
+                link.let_go()
 
     return act
 

@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from secrets import token_hex
-from urllib.parse import quote
+from typing import Any
 
-from deploy.local.broker import USER, VHOST, password_of
+from deploy.local.broker import USER, password_of
 from deploy.local.errors import StartError
 from deploy.local.guardian import Guardian
 from deploy.local.rabbitmq import package_script
@@ -42,9 +43,15 @@ class Cluster:
         )
 
     def start(self) -> None:
-        """Start all, and block until each takes clients and sees the two others."""
+        """Start all, and block until each takes clients and sees the two others.
+
+        The first is there before the others look for it: nodes that boot seconds apart may each found a cluster.
+        """
+        first, *others = self.nodes
         try:
-            for node in self.nodes:
+            first.start()
+            self._until(first.broker.is_ready, f"{first.name} takes clients")
+            for node in others:
                 node.start()
             for node in self.nodes:
                 node.process.wait_ready()
@@ -59,10 +66,16 @@ class Cluster:
             for node in self.nodes:
                 node.end()
 
-    def url(self, vhost: str = VHOST) -> str:
-        """One URL that names all three."""
-        hosts = ",".join(f"{node.address}:{AMQP}" for node in self.nodes)
-        return f"amqp://{USER}:{self._password}@{hosts}/{quote(vhost, safe='')}"
+    def url(self, numbers: Sequence[int] = NODES) -> str:
+        """One URL that names these nodes, without a vhost."""
+        hosts = ",".join(f"{self.nodes[number - 1].address}:{AMQP}" for number in numbers)
+        return f"amqp://{USER}:{self._password}@{hosts}"
+
+    def busiest(self) -> Node:
+        """The node that most clients are connected to: what the name of each connection's node says."""
+        told: list[dict[str, Any]] = self.living()[0].broker.manage("GET", "/connections")
+        clients = Counter(str(connection.get("node")) for connection in told)
+        return max(self.nodes, key=lambda node: clients[node.member])
 
     def living(self) -> list[Node]:
         """Nodes that can be asked, those of the majority first."""

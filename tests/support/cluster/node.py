@@ -11,7 +11,7 @@ from deploy.local.guardian import Guardian
 from deploy.local.process import ManagedProcess
 from deploy.local.rabbitmq import environment_of, write_files
 from tests.support.cluster.namespaces import tool
-from tests.support.cluster.network import NODES, Network
+from tests.support.cluster.network import Network
 
 AMQP, MANAGEMENT, NAMES = 5672, 15672, 4369
 """The standard ports: every namespace has its own."""
@@ -47,7 +47,7 @@ class Node:
             "RABBITMQ_USE_LONGNAME": "true",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": CALM,
         }
-        write_files(folder, password, *_configuration(network))
+        write_files(folder, password, *_configuration(number, network))
         secret = folder / "home" / ".erlang.cookie"
         secret.touch(mode=0o600)
         secret.write_text(cookie)
@@ -147,13 +147,14 @@ class Node:
         self.control("set_disk_free_limit", MORE_THAN_ANY_DISK if on else DISK_LEFT)
 
 
-def _configuration(network: Network) -> list[str]:
-    members = (f"cluster_formation.classic_config.nodes.{n} = rabbit@{network.peer(n)}" for n in NODES)
+def _configuration(number: int, network: Network) -> list[str]:
+    """Its lines; the first node founds the cluster at once, the others look for it alone and join."""
+    known = sorted({1, number})
     return [
         f"listeners.tcp.default = {AMQP}",
         f"management.tcp.port = {MANAGEMENT}",
         "cluster_formation.peer_discovery_backend = classic_config",
-        *members,
+        *(f"cluster_formation.classic_config.nodes.{n} = rabbit@{network.peer(n)}" for n in known),
         # What its makers advise for three nodes; from RabbitMQ 4.3 on it decides nothing any more.
         "cluster_partition_handling = pause_minority",
     ]

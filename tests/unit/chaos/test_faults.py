@@ -7,7 +7,7 @@ import pytest
 
 from shared.contracts.messages import BatchReady, BatchResult
 from tests.chaos.faults import Fault
-from tests.chaos.faults.every import FAULTS
+from tests.chaos.faults.every import FAULTS, OF_CLUSTER
 from tests.chaos.faults.fcm import script_of
 from tests.chaos.faults.other_version import as_another_version
 from tests.chaos.stage import SHARES
@@ -16,7 +16,7 @@ from tests.rehearsals.days import DAYS
 LONGEST = 30.0
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.kind)
+@pytest.mark.parametrize("fault", dict.fromkeys((*FAULTS, *OF_CLUSTER)), ids=lambda fault: fault.kind)
 def test_a_fault_is_bounded_and_says_what_it_touches(fault: Fault) -> None:
     """Whatever its draw."""
     for seed in range(20):

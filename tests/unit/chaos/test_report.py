@@ -28,6 +28,27 @@ def test_a_page_tells_every_seed_every_kind_and_what_was_not_done() -> None:
     assert "seed 2, not done: 5.0 s  SIGTERM api · api: could not be done: no such process" in text
 
 
+def test_three_nodes_have_a_part_of_their_own() -> None:
+    """Seeds beside those of one node, then what one fault alone held up."""
+    silent = {
+        "fault": "parted",
+        "url": "1,2,3",
+        "lasted_s": 60.0,
+        "fcm_silent_s": 12.3,
+        "ledger_silent_s": 13.0,
+        "last_devices_s": 0.4,
+        "first_not_ready_s": 8.0,
+        "all_ready_again_s": None,
+        "sent_twice": 0,
+        "balanced": True,
+        "faults": [],
+    }
+    text = page([told(1), {**told(2), "clustered": True}, silent])
+    assert text.count("1 of 1 seeds hold every check") == 2
+    assert text.index("## Three nodes of RabbitMQ") < text.index("| 2 | 3 |") < text.index("## One node of three lost")
+    assert "| parted | 1,2,3 | 60 s | 12.3 s | 13 s | 0.4 s | 8 s | — | 0 | agree |" in text
+
+
 def test_a_broken_promise_is_told_in_its_line() -> None:
     """And counted by check."""
     text = page([told(1), told(2, wrong=["campaign 7 is over"])])
