@@ -6,7 +6,8 @@ CarillonError
 └── UnavailableError        infrastructure trouble: nothing is decided, try again
     ├── BrokerUnavailableError
     │   └── BrokerRefusedError
-    │       └── QueueMissingError
+    │       ├── QueueMissingError
+    │       └── LookRefusedError
     └── DatabaseUnavailableError
 """
 
@@ -37,6 +38,10 @@ class BrokerRefusedError(BrokerUnavailableError):
 
 class QueueMissingError(BrokerRefusedError):
     """Raised when the broker answers, and has no queue of that name."""
+
+
+class LookRefusedError(BrokerRefusedError):
+    """Raised when the broker does not let this user look at a queue, which may well be there and serve."""
 
 
 class DatabaseUnavailableError(UnavailableError):

@@ -63,7 +63,9 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             age=age,
         )
         probes = Listener(
-            probes_app({"database": database.check, "consumer": broker_check(consumer), "topology": repair.check}),
+            probes_app(
+                {"database": database.check, "consumer": broker_check(consumer), "topology": repair.check}, repair.notes
+            ),
             host=settings.http_host,
             port=settings.http_port,
             drain_timeout=PROBE_DRAIN,

@@ -82,6 +82,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
                 "commands": commands_check(database),
             },
             rooms=(keys, Limits(settings.rate_limit), BrokerView(looking), DeadLetterDesk(looking, connection), tail),
+            notes=repair.notes,
             ramp=settings.ledger_ramp,
             retry_patience=settings.ledger_retry,
             draining=draining,

@@ -8,7 +8,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from shared.db import Database
-from shared.observability.probes import Check
+from shared.observability.probes import Check, Notes, nothing_to_note
 from shared.outbox import Relay
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ class Resources:
     ramp: float = 60.0
     retry_patience: float = 300.0
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    notes: Notes = nothing_to_note
 
     def of(self, kind: type[T]) -> T:
         """What a room has made of this kind; raises `LookupError`, a fault of `app`, when it is not there."""

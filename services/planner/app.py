@@ -77,7 +77,9 @@ async def planner(
         heartbeat = Heartbeat(database, "planner", in_flight=lambda: pool.in_flight, done=lambda: pool.handled)
         maintenance = Maintenance(database, retention)
         probes = Listener(
-            probes_app({"database": database.check, "consumer": broker_check(pool), "topology": repair.check}),
+            probes_app(
+                {"database": database.check, "consumer": broker_check(pool), "topology": repair.check}, repair.notes
+            ),
             host=settings.http_host,
             port=settings.http_port,
             drain_timeout=PROBE_DRAIN,

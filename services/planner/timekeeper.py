@@ -9,8 +9,8 @@ from aio_pika.abc import AbstractRobustConnection
 
 from services.planner.publishing import Publishing
 from services.planner.store import Store
-from shared.amqp.depth import ready_messages
-from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, UnavailableError
+from shared.amqp.depth import Refusals, ready_messages
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, LookRefusedError, UnavailableError
 from shared.ledger import sweeping
 from shared.observability import metrics
 from shared.topology import LANES, Lane
@@ -37,6 +37,7 @@ class Timekeeper:
         self._store = store
         self._publishing = publishing
         self._connection = connection
+        self._refusals = Refusals(connection)
         self._tick = tick
         self._on_commit = on_commit
         self._stopping = asyncio.Event()
@@ -100,9 +101,15 @@ class Timekeeper:
                 return
 
     async def _is_busy(self, lane: Lane) -> bool:
-        """Whether batches wait in a lane; one that cannot be asked has not been seen empty."""
+        """Whether batches wait in a lane; one that cannot be asked has not been seen empty.
+
+        One that we may not look at counts as empty, or what is lost in it would wait for an hour. What is published
+        twice for that is claimed once: the second message finds nothing to claim.
+        """
         try:
-            return await ready_messages(self._connection, LANES[lane].name) > 0
+            return await ready_messages(self._connection, LANES[lane].name, self._refusals) > 0
+        except LookRefusedError:
+            return False
         except BrokerUnavailableError as error:
             log.warning("lane.not_looked_at", lane=str(lane), error=str(error))
             return True

@@ -99,6 +99,10 @@ async def sender(
             in_flight=lambda: sum(pool.in_flight for pool in pools.values()),
             done=lambda: sum(pool.handled for pool in pools.values()),
         )
+
+        async def notes() -> dict[str, str]:
+            return {**await store.hindrances(), **await repair.notes()}
+
         probes = Listener(
             probes_app(
                 {
@@ -106,7 +110,7 @@ async def sender(
                     **{f"lane {lane}": broker_check(pool) for lane, pool in pools.items()},
                     "topology": repair.check,
                 },
-                store.hindrances,
+                notes,
             ),
             host=settings.http_host,
             port=settings.http_port,

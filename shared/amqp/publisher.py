@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
+from aiormq.exceptions import ChannelAccessRefused
 
 from shared.amqp.connection import (
     CHECK,
@@ -23,6 +25,8 @@ from shared.contracts.messages import Payload
 from shared.errors import BrokerRefusedError, BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER, current_request_id
+
+log = structlog.get_logger()
 
 PUBLISH_TIMEOUT = 15.0
 """Seconds until an unconfirmed publish counts as unknown. A memory alarm blocks the connection: longer would hold
@@ -50,6 +54,8 @@ class Publisher:
         self._failed: set[str] = set()
         self._opening = asyncio.Lock()
         self._returned, self._unconfirmed, self._refused = Failures(), Failures(), Failures()
+        self._absent, self._forbidden = Failures(), Failures()
+        self._failures = (self._returned, self._unconfirmed, self._refused, self._absent, self._forbidden)
         self.on_lost_way: Callable[[], None] = lambda: None
 
     @property
@@ -67,15 +73,26 @@ class Publisher:
         """Exchanges and keys of which the last messages, so many, were refused by a queue: full, or without leader."""
         return self._refused.lately()
 
+    @property
+    def absent(self) -> set[str]:
+        """Exchanges that the last message to found missing."""
+        return {exchange for exchange, _ in self._absent.lately()}
+
+    @property
+    def forbidden(self) -> set[str]:
+        """Exchanges to which the broker does not let this user publish."""
+        return {exchange for exchange, _ in self._forbidden.lately()}
+
     def forget_failures(self) -> None:
         """Start afresh: the way was put back, or the next failure says that it was not."""
-        for failures in (self._returned, self._unconfirmed, self._refused):
+        for failures in self._failures:
             failures.clear()
 
     async def open(self, *exchanges: str, within: float = 0.0) -> None:
         """Look the exchanges up and open their channels, waiting `within` seconds for a broker that is away or silent.
 
-        Raises `BrokerRefusedError` at once if one is missing, `BrokerUnavailableError` if the broker did not come.
+        Raises `BrokerRefusedError` at once if one is missing, `BrokerUnavailableError` if the broker did not come. One
+        that we may not look at (see `shared.amqp.depth`) is taken to be there: the first publish tells.
         """
         await patiently(lambda: self._open_all(exchanges), within=within)
 
@@ -94,13 +111,15 @@ class Publisher:
             raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error
 
     async def _look(self, exchanges: Sequence[str]) -> None:
-        look = self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        try:
-            await look.initialize(timeout=PUBLISH_TIMEOUT)
-            for name in exchanges:
+        for name in exchanges:
+            look = self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            try:
+                await look.initialize(timeout=PUBLISH_TIMEOUT)
                 await look.get_exchange(name, ensure=True)
-        finally:
-            await close(look)  # or aio-pika opens it again and looks the exchanges up at every new connection
+            except ChannelAccessRefused as error:
+                log.warning("topology.may_not_look", name=name, error=in_words(error))
+            finally:
+                await close(look)  # or aio-pika opens it again and looks the exchanges up at every new connection
 
     async def _open(self, exchange: str) -> None:
         channel = self._connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -180,8 +199,8 @@ class Publisher:
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
-        if self._returned or self._unconfirmed or self._refused:
-            for failures in (self._returned, self._unconfirmed, self._refused):
+        if any(self._failures):
+            for failures in self._failures:
                 failures.pop(way, None)
 
     async def _flows(self) -> bool:
@@ -204,6 +223,10 @@ class Publisher:
             self._refused.note(way)
         elif not isinstance(error, TimeoutError) and self._exchanges[way[0]] is used:
             self._failed.add(way[0])
+        if isinstance(error, ChannelNotFoundEntity):
+            self._absent.note(way)
+        elif isinstance(error, ChannelAccessRefused):
+            self._forbidden.note(way)
         if isinstance(error, PublishError | ChannelNotFoundEntity):
             self.on_lost_way()
 

@@ -15,7 +15,7 @@ from aio_pika.abc import (
     AbstractRobustConnection,
     AbstractRobustQueue,
 )
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from shared.amqp.connection import (
     CHECK,
@@ -138,6 +138,10 @@ class Subscription:
         self._tag: str | None = None
         self._wanted = False
         self._left = False
+        self.absent = False
+        """Whether the broker said at the last try that there is no such queue."""
+        self.forbidden = False
+        """Whether it said that this user may not consume it."""
         self._opening = asyncio.Lock()
         self._idle_since: int | None = None
         self.deliveries = Hand()
@@ -220,11 +224,14 @@ class Subscription:
                     tag = await queue.consume(self._take, timeout=OPEN_TIMEOUT)
         except TROUBLE as error:
             await self._close()  # or aio-pika opens it again
+            self.absent = isinstance(error, ChannelNotFoundEntity)
+            self.forbidden = isinstance(error, ChannelAccessRefused)
             if isinstance(error, ChannelNotFoundEntity):
                 raise QueueMissingError(f"{what}: {in_words(error)}. {DECLARE}") from error
             if isinstance(error, REFUSALS):
                 raise BrokerRefusedError(f"{what}: {in_words(error)}. {DECLARE}") from error
             raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error
+        self.absent = self.forbidden = False
         if self._channel is channel:
             self._queue, self._tag = queue, tag
         if not self._wanted:  # stopped meanwhile

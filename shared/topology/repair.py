@@ -1,8 +1,8 @@
 """Repair: topology that was deleted while services run is put back, and what cannot be is said in readiness.
 
 Every process looks after what it uses itself: the exchanges that it publishes to, the queues behind them, the queue
-that it consumes. A look asks for them passively, which any user may, and leaves alone what is there. A binding cannot
-be asked for: that it is missing shows in the first message that comes back, and such a message asks for a look at once.
+that it consumes. A look asks for them passively (`looking`), and leaves alone what is there. A binding cannot be asked
+for: that it is missing shows in the first message that comes back, and such a message asks for a look at once.
 
 | the broker user | then |
 |---|---|
@@ -22,17 +22,17 @@ from contextlib import asynccontextmanager
 import structlog
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractRobustConnection
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
+from aiormq.exceptions import ChannelAccessRefused
 
 from shared.amqp.connection import CHECK, TROUBLE, in_words, not_cancelled, patiently
-from shared.amqp.depth import Depth
+from shared.amqp.depth import RENEW, Depth
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError
 from shared.observability import metrics
 from shared.topology import EXCHANGES, Queue
 from shared.topology.leaderless import Leaderless
+from shared.topology.looking import Looker, Seen
 
 log = structlog.get_logger()
 
@@ -43,6 +43,9 @@ BREATH = 1.0
 """Seconds between two looks at the least. Messages that come back by the hundred ask for one; and a queue is put back
 only if two looks miss it: RabbitMQ 3.10 does not tell its consumers that it is gone when it is declared again within
 milliseconds, and gives them messages of the new one that never arrive."""
+
+UNKNOWN = Depth(0, 1)
+"""Of a queue that we may not look at: nothing in it tells of a consumer that is forgotten."""
 
 
 class Repair:
@@ -62,15 +65,15 @@ class Repair:
         every: float,
         patience: float = 60.0,
     ) -> None:
-        self._connection = connection
+        self._looker = Looker(connection)
         self._publisher = publisher
-        bound = {binding.exchange for queue in queues for binding in queue.bindings}
-        self._exchanges = [name for name in EXCHANGES if name in {*exchanges, *bound}]
+        self._exchanges = [name for name in EXCHANGES if name in exchanges]
         self._queues = tuple(queues)
         self._consumers = {consumer.name: consumer for consumer in consumers}
         self._leaderless = Leaderless(connection, publisher, self._consumers, patience=patience)
         self._every = every
         self._missing: list[str] = []
+        self._hidden: set[str] = set()
         self._refused = False
         self._seen_whole = False
         self._empty = False
@@ -111,18 +114,23 @@ class Repair:
         """For readiness: what is missing and what to do, or None."""
         return self._told()
 
+    async def notes(self) -> Mapping[str, str]:
+        """For readiness, where it hinders no work: what may not be looked at."""
+        told = self._looker.told()
+        return {"topology": told} if told else {}
+
     async def round(self) -> None:
         """Look once, and put back what is missing; raises `BrokerUnavailableError`."""
         async with _in_time(self._bell):
-            exchanges, there = await self._look()
-        if await self._leaderless.look([queue for queue in self._queues if queue.name in there]):
+            seen = await self._look()
+        if await self._leaderless.look([queue for queue in self._queues if not seen.lacks(queue)]):
             async with _in_time(self._bell):
-                exchanges, there = await self._look()  # that took its time
+                seen = await self._look()  # that took its time
         try:
             async with _in_time(self._bell):
                 await self._let_go([queue for queue in self._queues if queue in self._leaderless])
-                await self._consume_again(there)
-                await self._mend(exchanges, [queue for queue in self._queues if queue.name not in there])
+                await self._consume_again(seen)
+                await self._mend(seen.missing, [queue for queue in self._queues if seen.lacks(queue)])
         except ChannelAccessRefused as error:
             self._refused = True
             log.warning("topology.may_not_put_back", error=str(error))
@@ -148,34 +156,20 @@ class Repair:
         self._publisher.forget_failures()
         self._bell.set()  # who consumes what was put back?
 
-    async def _look(self) -> tuple[list[str], dict[str, Depth]]:
-        """The exchanges that are missing, the queues that are there: the broker closes a channel that misses one."""
-        exchanges: list[str] = []
-        there: dict[str, Depth] = {}
-        channel = await self._open()
-        try:
-            for name in self._exchanges:
-                try:
-                    await channel.exchange_declare(name, passive=True)
-                except ChannelNotFoundEntity:
-                    exchanges.append(name)
-                    channel = await self._open()
-            for queue in self._queues:
-                try:
-                    found = await channel.queue_declare(queue.name, passive=True)
-                except ChannelNotFoundEntity:
-                    channel = await self._open()
-                else:
-                    there[queue.name] = Depth(int(found.message_count or 0), int(found.consumer_count or 0))
-        finally:
-            await channel.close()
-        return exchanges, there
+    async def _look(self) -> Seen:
+        """What may not be looked at is missing as soon as its use says so."""
+        seen = await self._looker.look(self._exchanges, self._queues)
+        absent = [name for name in self._exchanges if name in seen.hidden and name in self._publisher.absent]
+        seen.missing += absent
+        seen.hidden.difference_update(absent, (name for name, user in self._consumers.items() if user.absent))
+        self._hidden = seen.hidden
+        return seen
 
-    async def _consume_again(self, there: Mapping[str, Depth]) -> None:
+    async def _consume_again(self, seen: Seen) -> None:
         """Register our consumers anew where the broker does not know them any more."""
         for queue in self._queues:
-            consumer, depth = self._consumers.get(queue.name), there.get(queue.name)
-            if consumer is None or depth is None or queue in self._leaderless:
+            consumer, depth = self._consumers.get(queue.name), seen.there.get(queue.name, UNKNOWN)
+            if consumer is None or seen.lacks(queue) or queue in self._leaderless:
                 continue
             if consumer.forgotten(ready=depth.ready, consumers=depth.consumers):
                 log.warning("consumer.forgotten", queue=queue.name, ready=depth.ready, consumers=depth.consumers)
@@ -192,9 +186,10 @@ class Repair:
 
     async def _put_back(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
         """Declare what is missing and bind every queue: to bind again changes nothing."""
-        channel = await self._open()
+        bound = {binding.exchange for queue in queues for binding in queue.bindings}
+        channel = await self._looker.channel()
         try:
-            for name in exchanges:
+            for name in {**dict.fromkeys(exchanges), **dict.fromkeys(bound)}:
                 await channel.exchange_declare(name, exchange_type=TOPIC, durable=True)
             for queue in queues:
                 await channel.queue_declare(queue.name, durable=True, arguments={**queue.arguments})
@@ -208,7 +203,15 @@ class Repair:
         return [*self._missing, *self._unbound()]
 
     def _told(self) -> str | None:
-        return " ".join(filter(None, (self._told_missing(), self._leaderless.told()))) or None
+        return " ".join(filter(None, (self._told_missing(), self._told_forbidden(), self._leaderless.told()))) or None
+
+    def _told_forbidden(self) -> str | None:
+        """What the broker user needs for its work and may not do."""
+        forbidden = [
+            *(f"publish to {name}" for name in sorted(self._publisher.forbidden)),
+            *(f"consume {name}" for name, consumer in self._consumers.items() if consumer.forbidden),
+        ]
+        return f"This process's broker user may not {' or '.join(forbidden)}. {RENEW}." if forbidden else None
 
     def _told_missing(self) -> str | None:
         missing = self._lacking()
@@ -225,18 +228,13 @@ class Repair:
     def _unbound(self) -> list[str]:
         """The bindings that messages came back for want of."""
         return [
+            f"{f'queue {queue.name}, or the ' if queue.name in self._hidden else ''}"
             f"binding of {queue.name} to {exchange} by {binding.pattern}"
             for exchange, key in self._publisher.returned
             for queue in self._queues
             for binding in queue.bindings
             if binding.exchange == exchange and binding.takes(key) and f"queue {queue.name}" not in self._missing
         ]
-
-    async def _open(self) -> AbstractChannel:
-        transport = self._connection.transport
-        if transport is None:
-            raise BrokerUnavailableError(f"The topology cannot be looked at: RabbitMQ's connection is lost. {CHECK}")
-        return await transport.connection.channel()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 `forwarded` is open as long as its block runs. A `Forwarder` can also cut what it carries, or hold it half-open; a
 `FrameForwarder` does something at one given frame of RabbitMQ's, so that trouble comes at any moment of a conversation.
+`tests.support.look_refuser` answers in RabbitMQ's place.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from deploy.local.ports import LOOPBACK
+
+Ways = tuple[tuple[AsyncGenerator[bytes], asyncio.StreamWriter], ...]
 
 _PIECE = 65536
 _FRAME_HEAD = 7
@@ -91,10 +94,20 @@ class Forwarder:
             writer.transport.abort()
             return
         self._ends.add(back)
-        for pieces, sink in ((_pieces(reader), back), (self._answers(there), writer)):
+        for pieces, sink in self._ways(reader, writer, there, back):
             carrier = asyncio.create_task(self._carry(pieces, sink))
             self._carriers.add(carrier)
             carrier.add_done_callback(self._carriers.discard)
+
+    def _ways(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+    ) -> Ways:
+        """What comes from either side and where it goes."""
+        return ((_pieces(reader), back), (self._answers(there), writer))
 
     def _answers(self, there: asyncio.StreamReader) -> AsyncGenerator[bytes]:
         return _pieces(there)
@@ -122,14 +135,19 @@ class FrameForwarder(Forwarder):
         self._then = then
 
     async def _answers(self, there: asyncio.StreamReader) -> AsyncGenerator[bytes]:
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                head = await there.readexactly(_FRAME_HEAD)
-                rest = await there.readexactly(int.from_bytes(head[3:]) + 1)
-                self.frames += 1
-                if self.frames == self._at:
-                    self._then(self)
-                yield head + rest
+        async for frame in frames(there):
+            self.frames += 1
+            if self.frames == self._at:
+                self._then(self)
+            yield frame
+
+
+async def frames(reader: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    """RabbitMQ's frames, whole, until the connection ends."""
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            head = await reader.readexactly(_FRAME_HEAD)
+            yield head + await reader.readexactly(int.from_bytes(head[3:]) + 1)
 
 
 async def _pieces(reader: asyncio.StreamReader) -> AsyncGenerator[bytes]:

@@ -26,7 +26,7 @@ class ProjectFacts:
 class Facts:
     """All that is looked at; batches by state, ages and times to come in seconds. A depth is None when unknown.
 
-    `missing`: queues of those three that the broker does not have.
+    `missing`: queues of those three that the broker does not have; `hidden`: those that it does not let us look at.
     """
 
     status: str
@@ -52,5 +52,6 @@ class Facts:
     results_depth: Depth | None = None
     planner_depth: Depth | None = None
     missing: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     others: int = 0
     projects: tuple[ProjectFacts, ...] = ()

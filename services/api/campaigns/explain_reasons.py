@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from services.api.campaigns.explain_facts import Facts
+from shared.amqp.depth import RENEW
+from shared.topology import Lane
 
 Figures = Mapping[str, float | int | str | None]
 
@@ -27,7 +29,7 @@ class Hold:
 def reasons(facts: Facts) -> list[Hold]:
     """Every reason that holds, the weightiest first; never none."""
     if facts.status == "sending":
-        return [*_faults(facts), *_limits(facts)] or [_moves(facts)]
+        return [*([*_faults(facts), *_limits(facts)] or [_moves(facts)]), *_unseen(facts)]
     return [_state(facts)]
 
 
@@ -93,7 +95,7 @@ def _faults(facts: Facts) -> Iterator[Hold]:
             "as an administrator of the vhost.",
             {"queues": " ".join(facts.missing)},
         )
-    elif facts.lane_depth is None:
+    elif facts.lane_depth is None and Lane(facts.lane).queue not in facts.hidden:
         yield Hold("broker_unreachable", "RabbitMQ cannot be asked: nothing goes on until it is back.")
     if facts.commands_wait > STUCK:
         yield Hold(
@@ -198,6 +200,17 @@ def _limits(facts: Facts) -> Iterator[Hold]:
             "planning",
             f"The planner looks for its audience; its last step was {facts.step_age:.0f} s ago.",
             {"step_age": facts.step_age},
+        )
+
+
+def _unseen(facts: Facts) -> Iterator[Hold]:
+    """What nobody can say whether it holds anything."""
+    if facts.hidden:
+        yield Hold(
+            "queue_hidden",
+            f"RabbitMQ does not let the api look at {', '.join(f'queue {name}' for name in facts.hidden)}: whether "
+            f"anybody serves them is unknown. {RENEW}.",
+            {"queues": " ".join(facts.hidden)},
         )
 
 

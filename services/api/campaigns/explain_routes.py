@@ -21,7 +21,7 @@ from services.api.resources import Resources, resources
 from services.api.system.broker_view import BrokerView
 from shared.amqp.depth import Depth
 from shared.db import Reader
-from shared.errors import BrokerUnavailableError, QueueMissingError
+from shared.errors import BrokerUnavailableError, LookRefusedError, QueueMissingError
 from shared.ledger import throttle
 from shared.outbox import commands_wait
 from shared.topology import AGGREGATOR_RESULTS, PLANNER_COMMANDS, Lane
@@ -97,13 +97,21 @@ async def explain_campaign(request: Request, _: Viewer, campaign_id: CampaignId)
     async with at_hand.database.read() as tx:
         facts = await _facts(tx, at_hand, campaign_id)
     missing: set[str] = set()
+    hidden: set[str] = set()
     lane, results, planner = await asyncio.gather(
         *(
-            _depth(at_hand, queue, missing)
+            _depth(at_hand, queue, missing, hidden)
             for queue in (Lane(facts["lane"]).queue, AGGREGATOR_RESULTS.name, PLANNER_COMMANDS.name)
         )
     )
-    seen = Facts(**facts, lane_depth=lane, results_depth=results, planner_depth=planner, missing=tuple(sorted(missing)))
+    seen = Facts(
+        **facts,
+        lane_depth=lane,
+        results_depth=results,
+        planner_depth=planner,
+        missing=tuple(sorted(missing)),
+        hidden=tuple(sorted(hidden)),
+    )
     because = reasons(seen)
     return Explanation.model_validate(
         {
@@ -172,12 +180,15 @@ def _project(row: Row[Any], open_batches: Any, ramp: float) -> ProjectFacts:
     )
 
 
-async def _depth(at_hand: Resources, queue: str, missing: set[str]) -> Depth | None:
+async def _depth(at_hand: Resources, queue: str, missing: set[str], hidden: set[str]) -> Depth | None:
     try:
         async with asyncio.timeout(ASK):
             return await at_hand.of(BrokerView).depth(queue)
     except QueueMissingError:
         missing.add(queue)
+        return None
+    except LookRefusedError:
+        hidden.add(queue)
         return None
     except (BrokerUnavailableError, TimeoutError):
         return None

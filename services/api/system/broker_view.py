@@ -2,7 +2,7 @@
 
 from aio_pika.abc import AbstractRobustConnection
 
-from shared.amqp.depth import Depth, depth
+from shared.amqp.depth import Depth, Refusals, depth
 
 
 class BrokerView:
@@ -10,7 +10,8 @@ class BrokerView:
 
     def __init__(self, connection: AbstractRobustConnection) -> None:
         self._connection = connection
+        self._refusals = Refusals(connection)
 
     async def depth(self, queue: str) -> Depth:
         """Messages ready and consumers of a queue; raises as `shared.amqp.depth.depth`."""
-        return await depth(self._connection, queue)
+        return await depth(self._connection, queue, self._refusals)

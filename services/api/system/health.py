@@ -31,7 +31,7 @@ async def live() -> dict[str, str]:
 @router.get("/health/ready", responses=NOT_READY, response_class=JSONResponse)
 async def ready(request: Request) -> Response:
     """Tell whether work can be done: PostgreSQL and RabbitMQ are reachable, commands flow, no shutdown has begun."""
-    return await readiness(resources(request).checks)
+    return await readiness(resources(request).checks, resources(request).notes)
 
 
 @router.get(

@@ -10,7 +10,9 @@ from services.api.access.roles import Viewer
 from services.api.http.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
 from services.api.system.broker_view import BrokerView
+from shared.amqp.depth import Depth
 from shared.contracts.messages import LaneName
+from shared.errors import LookRefusedError
 from shared.topology import LANES, QUEUES
 
 router = APIRouter(prefix="/v1/lanes", tags=["system"], responses=documented(UNAUTHORIZED))
@@ -40,13 +42,16 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+UNKNOWN = "null where this process's broker user may not look at the queue"
+
+
 class Lane(BaseModel):
     """A priority's lane."""
 
     lane: LaneName
     queue: str
-    ready: int = Field(description="Batches in the queue that no sender has taken")
-    consumers: int = Field(description="Sender processes that take from it; none, and nothing moves")
+    ready: int | None = Field(description=f"Batches in the queue that no sender has taken; {UNKNOWN}")
+    consumers: int | None = Field(description=f"Sender processes that take from it; none, and nothing moves; {UNKNOWN}")
     in_flight: int = Field(description="Batches that senders have claimed in the ledger")
     in_flight_devices: int = Field(description="Devices of those")
     waiting: int = Field(description="Batches that wait for a retry")
@@ -56,8 +61,8 @@ class OtherQueue(BaseModel):
     """A queue that is no lane."""
 
     queue: str
-    ready: int
-    consumers: int
+    ready: int | None = Field(description=f"Messages that nobody has taken; {UNKNOWN}")
+    consumers: int | None = Field(description=f"Who takes from it; {UNKNOWN}")
 
 
 class Lanes(BaseModel):
@@ -75,7 +80,8 @@ async def list_lanes(request: Request, _: Viewer) -> Lanes:
     found = resources(request)
     async with found.database.read() as tx:
         rows = {row.lane: row for row in await tx.all(OPEN)}
-    depths = {spec.name: await found.of(BrokerView).depth(spec.name) for spec in QUEUES}
+    broker = found.of(BrokerView)
+    depths = {spec.name: await _depth(broker, spec.name) for spec in QUEUES}
     lanes = []
     for lane in LANES:
         depth, row = depths.pop(lane.queue), rows.get(str(lane))
@@ -83,12 +89,23 @@ async def list_lanes(request: Request, _: Viewer) -> Lanes:
             Lane(
                 lane=lane.value,
                 queue=lane.queue,
-                ready=depth.ready,
-                consumers=depth.consumers,
+                ready=depth.ready if depth else None,
+                consumers=depth.consumers if depth else None,
                 in_flight=row.claimed if row else 0,
                 in_flight_devices=row.devices if row else 0,
                 waiting=row.waiting if row else 0,
             )
         )
-    queues = [OtherQueue(queue=name, ready=depth.ready, consumers=depth.consumers) for name, depth in depths.items()]
+    queues = [
+        OtherQueue(queue=name, ready=depth.ready if depth else None, consumers=depth.consumers if depth else None)
+        for name, depth in depths.items()
+    ]
     return Lanes(items=lanes, queues=queues)
+
+
+async def _depth(broker: BrokerView, queue: str) -> Depth | None:
+    """None where we may not look: the other figures are worth telling."""
+    try:
+        return await broker.depth(queue)
+    except LookRefusedError:
+        return None

@@ -41,6 +41,12 @@ def test_no_service_may_configure_anything(user: User) -> None:
     assert user.configure == NOTHING
 
 
+@pytest.mark.parametrize("user", [user for user in USERS if user is not SUBSCRIBER], ids=lambda user: user.name)
+def test_no_service_may_read_an_exchange(user: User) -> None:
+    """Who may also write to a queue could bind the two; without it that right only lets it look."""
+    assert not [name for name in EXCHANGES if re.search(user.read, name)]
+
+
 @pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
 def test_no_pattern_reaches_further_than_it_says(user: User) -> None:
     """Dots are dots, and no name merely contains another."""

@@ -10,7 +10,7 @@ from services.planner.publishing import Publishing
 from services.planner.store import Lost, Store
 from services.planner.timekeeper import Timekeeper
 from shared.contracts.messages import BatchReady, BatchResult
-from shared.errors import BrokerUnavailableError, DatabaseUnavailableError
+from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, LookRefusedError
 from shared.ledger.due import Leftover
 from shared.ledger.sweeping import Swept
 from shared.topology import Lane
@@ -74,7 +74,7 @@ class FakePublishing(Publishing):
 async def test_a_lane_that_is_gone_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts as busy, so that no batch in it is called lost; the others' leftovers are published."""
 
-    async def ready(_connection: object, queue: str) -> int:
+    async def ready(_connection: object, queue: str, _refusals: object) -> int:
         if queue == "sender.high":
             raise GONE
         return 0
@@ -96,7 +96,7 @@ async def test_after_trouble_holders_speak_before_a_batch_is_called_lost(monkeyp
     """A lease that ran out while nobody could write says nothing of its sender, who knows what it has sent."""
     monkeypatch.setattr(timekeeper, "HOLDERS_FIRST", 0.3)
 
-    async def ready(_connection: object, _queue: str) -> int:
+    async def ready(_connection: object, _queue: str, _refusals: object) -> int:
         return 0
 
     monkeypatch.setattr(timekeeper, "ready_messages", ready)
@@ -127,3 +127,19 @@ async def test_after_trouble_holders_speak_before_a_batch_is_called_lost(monkeyp
     running.cancel()
     assert len(failed) > 1
     assert swept[0] - failed[-1] >= 0.3
+
+
+async def test_a_lane_that_may_not_be_looked_at_counts_as_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is lost in it would wait for an hour."""
+
+    async def ready(_connection: object, queue: str, _refusals: object) -> int:
+        if queue == "sender.normal":
+            return 1
+        raise LookRefusedError(queue)
+
+    monkeypatch.setattr(timekeeper, "ready_messages", ready)
+    store = FakeStore()
+    keeper = Timekeeper(store, FakePublishing(), cast("AbstractRobustConnection", None), tick=1, on_commit=lambda: None)
+    with pytest.raises(BrokerUnavailableError):
+        await keeper.round()
+    assert store.busy == ["normal"]

@@ -37,15 +37,23 @@ class Vhost:
 
     def post(self, path: str, value: object) -> object:
         """The same with a JSON body, which the stack itself never needs."""
+        return self._send("POST", path, value).json()
+
+    def put(self, path: str, value: object) -> None:
+        """Put a JSON body."""
+        self._send("PUT", path, value)
+
+    def _send(self, method: str, path: str, value: object) -> httpx.Response:
         parts = urlsplit(self.broker.url)
-        answer = httpx.post(
+        answer = httpx.request(
+            method,
             f"{self.broker.management_url}/api{self._path(path)}",
             json=value,
             auth=(parts.username or "", parts.password or ""),
             trust_env=False,
         )
         assert answer.is_success, answer.text
-        return answer.json()
+        return answer
 
     def _path(self, path: str) -> str:
         return path.format(vhost=quote(self.name, safe=""))

@@ -38,8 +38,61 @@ async def test_a_campaign_completes_with_each_service_as_its_own_user(
     async with fleet(tmp_path, {"CARILLON_DATABASE_URL": database_url}, own) as services:
         await services.register(DEVICES)
         stats = await services.completed(await services.send())
+        lanes = (await services.api.get("/v1/lanes")).json()
     assert stats["outcomes"]["accepted"] == DEVICES
     assert not [name for name in SERVICES if "ACCESS_REFUSED" in (tmp_path / f"{name}.log").read_text()]
+    assert {lane["consumers"] for lane in lanes["items"]} == {1}
+
+
+BEFORE_LOOKS_NEEDED_A_RIGHT = {
+    API: r"^(push\.commands|push\.events|amq\.default)$",
+    PLANNER: r"^(push\.commands|push\.batches|push\.results|push\.events|push\.dead)$",
+    SENDER: r"^(push\.batches|push\.retry|push\.results|push\.dead)$",
+    AGGREGATOR: r"^(push\.commands|push\.events|push\.dead)$",
+}
+"""What each might write to before: nothing that it only looks at."""
+
+
+@pytest.mark.timeout(120)
+async def test_services_whose_users_have_the_rights_of_before_work_and_say_what_they_may_not_look_at(
+    vhost: Vhost, database_url: str, tmp_path: Path
+) -> None:
+    """RabbitMQ 4.3 lets them look at nothing that they do not publish to or consume; 3.10 at everything."""
+    for user, write in BEFORE_LOOKS_NEEDED_A_RIGHT.items():
+        vhost.put(f"/permissions/{{vhost}}/{user.name}", {"configure": "^$", "write": write, "read": user.read})
+    own = {name: {"CARILLON_AMQP_URL": vhost.url(user)} for name, user in OWN.items()}
+    async with fleet(tmp_path, {"CARILLON_DATABASE_URL": database_url}, own) as services:
+        await services.register(DEVICES)
+        campaign = await services.send()
+        explained = (await services.api.get(f"/v1/campaigns/{campaign}/explain")).json()
+        assert "broker_unreachable" not in {reason["code"] for reason in explained["reasons"]}
+        stats = await services.completed(campaign)
+        lanes = (await services.api.get("/v1/lanes")).json()
+        ready = {name: (await services.api.get(f"{services.urls[name]}/health/ready")).json() for name in SERVICES}
+    assert stats["outcomes"]["accepted"] == DEVICES
+    hidden = [name for name in SERVICES if "topology.may_not_look" in (tmp_path / f"{name}.log").read_text()]
+    notes = [name for name, answer in ready.items() if "notes" in answer]
+    if may_look_without_a_right(await version(vhost)):
+        assert (hidden, notes) == ([], [])
+        assert {lane["consumers"] for lane in lanes["items"]} == {1}
+    else:
+        assert hidden == notes == list(SERVICES)
+        assert {lane["consumers"] for lane in lanes["items"]} == {None}
+        assert "Broker user carillon-sender may not look at " in ready["sender"]["notes"]["topology"]
+        assert "`python -m shared.topology` with CARILLON_BROKER_PASSWORDS_DIR" in ready["api"]["notes"]["topology"]
+
+
+async def version(vhost: Vhost) -> tuple[int, ...]:
+    """The broker's version, as it tells it to whoever connects."""
+    async with await aio_pika.connect(vhost.url(MONITORING)) as connection:
+        assert connection.transport is not None
+        told = connection.transport.connection.server_properties["version"]
+    return tuple(int(part) for part in str(told).split(".")[:3])
+
+
+def may_look_without_a_right(told: tuple[int, ...]) -> bool:
+    """Whether this version lets anybody look."""
+    return told < (4, 2, 6)
 
 
 @pytest.fixture
@@ -96,8 +149,11 @@ async def test_no_service_may_declare_bind_delete_or_purge(connections: dict[Use
     async def exchange(channel: AbstractChannel) -> None:
         await channel.declare_exchange("of-my-own", durable=True)
 
-    async def bind(channel: AbstractChannel) -> None:
-        await (await channel.get_queue("dead", ensure=False)).bind(EVENTS, "#")
+    def bind(queue: str) -> Act:
+        async def bind(channel: AbstractChannel) -> None:
+            await (await channel.get_queue(queue, ensure=False)).bind(EVENTS, "#")
+
+        return bind
 
     async def delete(channel: AbstractChannel) -> None:
         await channel.exchange_delete(EVENTS)
@@ -105,7 +161,8 @@ async def test_no_service_may_declare_bind_delete_or_purge(connections: dict[Use
     async def purge(channel: AbstractChannel) -> None:
         await (await channel.get_queue("sender.retry.1m", ensure=False)).purge()
 
-    for user, act in itertools.product((*OWN.values(), MONITORING), (declare, exchange, bind, delete, purge)):
+    acts = (declare, exchange, *(bind(queue.name) for queue in QUEUES), delete, purge)
+    for user, act in itertools.product((*OWN.values(), MONITORING), acts):
         assert not await is_allowed(connections[user], act), (user.name, act.__name__)
 
 

@@ -60,6 +60,11 @@ async def arrives(publisher: Publisher, exchange: str = BATCHES, key: str = "new
     return True
 
 
+async def is_whole(repair: Repair) -> bool:
+    """Whether readiness has nothing to say of the topology."""
+    return await repair.check() is None
+
+
 @contextmanager
 def restricted(amqp_url: str, broker: Broker, *, read: str = ".*") -> Iterator[str]:
     """The URL of a user that may not declare, for as long as the block."""

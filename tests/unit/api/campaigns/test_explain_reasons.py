@@ -44,6 +44,13 @@ def test_a_campaign_that_nothing_holds_says_so() -> None:
     assert sentence(replace(WELL, speed=4000.0), reasons(WELL)).startswith("It moves, at 4,000 devices a second.")
 
 
+def test_a_queue_that_may_not_be_looked_at_is_told_after_all_else() -> None:
+    """The broker is there, and who serves the queue is unknown: that holds nothing by itself."""
+    facts = replace(WELL, lane_depth=None, hidden=("sender.high",))
+    assert codes(facts) == ["finishing", "queue_hidden"]
+    assert "`python -m shared.topology` with CARILLON_BROKER_PASSWORDS_DIR" in reasons(facts)[1].detail
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
