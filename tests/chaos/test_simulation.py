@@ -28,6 +28,10 @@ KINDS = {
     "connection cut",
     "broker restarted",
     "sigterm",
+    "database refuses connections",
+    "database read-only",
+    "database refuses statements",
+    "database loses commits",
 }
 """Faults that so many schedules must have seen."""
 PLAYS = 12

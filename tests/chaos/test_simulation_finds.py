@@ -1,11 +1,12 @@
 """The simulation finds what it is there to find: a safeguard of the design, taken out, shows within a few schedules."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from multiprocessing.pool import Pool
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -13,11 +14,15 @@ import pytest
 from sqlalchemy import TextClause
 
 from services.planner.store import Store as PlannerStore
+from services.sender.sending import Sending
+from shared import db
 from shared.ledger import claiming, completion, letters, releasing, sweeping
 from shared.ledger.sweeping import Swept
 from shared.outbox import Relay
+from shared.sqlstates import Trouble, find_trouble
+from tests.chaos.simulation.condition import draw_spells
 from tests.chaos.simulation.ledger.memory import STATEMENTS, Transaction, Values
-from tests.chaos.simulation.plan import draw
+from tests.chaos.simulation.plan import Plan, draw
 from tests.chaos.simulation.schedule import play
 from tests.chaos.simulation.weather import Climate
 
@@ -110,6 +115,18 @@ async def sweep_nothing(_self: PlannerStore, **_options: Any) -> Swept:
     return Swept()
 
 
+def only_what_may_be_the_servers(error: BaseException) -> Trouble | None:
+    """Take for trouble what a list of the server's states names, and for a crash whatever else PostgreSQL says."""
+    trouble = find_trouble(error)
+    listed = trouble is None or not trouble.sqlstate or trouble.sqlstate.startswith(("08", "53", "57P", "57014", "58"))
+    return trouble if listed else None
+
+
+async def try_once(_self: Sending, _what: str, work: Callable[[], Awaitable[object]], **_options: object) -> object:
+    """Try it once, and leave the rest to the sweeps."""
+    return await work()
+
+
 MUTATIONS: dict[str, tuple[Mutation, str]] = {
     "a claim that ignores the epoch": (
         instead((claiming.FIND, any_epoch), (claiming.CLAIM, claim_nothing)),
@@ -136,16 +153,45 @@ MUTATIONS: dict[str, tuple[Mutation, str]] = {
 }
 
 
+ILL: dict[str, tuple[Mutation, str]] = {
+    "a list of what may be the server's fault": (
+        lambda: patch.object(db, "find_trouble", only_what_may_be_the_servers),
+        "died of",
+    ),
+    "a handler that crashes at what no list names": (
+        lambda: patch.object(db, "find_trouble", only_what_may_be_the_servers),
+        "message.crashed",
+    ),
+    "a release that is tried once": (
+        lambda: patch.object(Sending, "_insist", try_once),
+        "repeats, and nothing but PostgreSQL was in trouble",
+    ),
+}
+"""What shows while nothing but PostgreSQL is in trouble."""
+
+
+def ill(seed: int) -> Plan:
+    """A schedule in which nothing else is."""
+    plan = draw(seed)
+    return replace(plan, climate=Climate(), spells=draw_spells(Random(seed), plan.foul_until))
+
+
+def disturbed(seed: int) -> Plan:
+    """One in which PostgreSQL is well."""
+    return replace(draw(seed), climate=CLIMATE, spells=())
+
+
 def found(mistake: str) -> bool:
     """Whether schedules find it, in the words of the check that is there for it."""
-    mutation, words = MUTATIONS[mistake]
+    mutation, words = {**MUTATIONS, **ILL}[mistake]
+    plan = ill if mistake in ILL else disturbed
     with mutation():
-        plans = (replace(draw(100_000 + number), climate=CLIMATE) for number in range(MOST))
-        return any(words in failure for plan in plans for failure in play(plan).failures)
+        plans = (plan(100_000 + number) for number in range(MOST))
+        return any(words in failure for schedule in plans for failure in play(schedule).failures)
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("mistake", MUTATIONS)
+@pytest.mark.parametrize("mistake", [*MUTATIONS, *ILL])
 def test_a_safeguard_taken_out_is_missed(mistake: str, elsewhere: Pool) -> None:
     """Within a few hundred schedules."""
     assert elsewhere.apply(found, (mistake,)), f"{mistake} was not found in {MOST} schedules"

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from shared import lifecycle
-from shared.errors import CarillonError
+from shared.errors import BrokerUnavailableError
 from tests.chaos.simulation.boundary import Boundary
 from tests.chaos.simulation.loop import VirtualLoop
 from tests.chaos.simulation.process import Life, Process
@@ -63,7 +63,8 @@ class Place:
         try:
             if not await lifecycle._serve(build, stop, asyncio.Event()):
                 ended = "a loop of it ended"
-        except CarillonError as error:
+                self.faults.append(f"{process.name} ended, for a loop of it did")
+        except BrokerUnavailableError as error:
             ended = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             ended = f"{type(error).__name__}: {error}"

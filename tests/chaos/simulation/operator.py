@@ -4,8 +4,12 @@ Each move is one transaction; afterwards the API's relay is rung, which is playe
 row waits for a look.
 """
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
+from typing import Any
 
+from shared.errors import UnavailableError
 from shared.topology import Lane
 from tests.chaos.simulation.boundary import at_once
 from tests.chaos.simulation.fleet import Fleet
@@ -14,9 +18,13 @@ from tests.chaos.simulation.ledger import Ledger
 from tests.chaos.simulation.loop import VirtualLoop
 from tests.chaos.simulation.plan import Move, Plan
 
+Act = Callable[[], Coroutine[Any, Any, object]]
+
 LIFE = 86_400
 """Seconds until a campaign without a deadline of its own expires: later than any schedule ends."""
 FINAL = ("completed", "cancelled")
+AGAIN = 1.0
+"""Seconds until an operator tries again what was answered with 503."""
 
 
 class Operator:
@@ -81,26 +89,40 @@ class Operator:
         return "; ".join(campaigns + batches)
 
     def _send(self, campaign_id: int) -> None:
-        self._done("send", campaign_id, at_once(self._ledger.send(campaign_id)))
+        self._try("send", campaign_id, partial(self._ledger.send, campaign_id))
+
+    def _try(self, verb: str, campaign_id: int, act: Act) -> None:
+        """Do it, and again a second after a 503: it may have been done."""
+        try:
+            result = at_once(act())
+        except UnavailableError as error:
+            self._history.add("operator", verb, campaign_id, repr(error))
+            self._loop.in_world(AGAIN, self._try, verb, campaign_id, act)
+            return
+        self._done(verb, campaign_id, result)
 
     def _move(self, move: Move) -> None:
         campaign_id = self._campaigns[move.campaign]
         campaign = self._ledger.tables.campaigns[campaign_id]
+        if campaign.status == "draft":  # its send was answered with 503
+            self._loop.in_world(AGAIN, self._move, move)
+            return
         lane, rate = Lane(campaign.priority), campaign.rate
+        act: Act
         match move.verb:
             case "pause":
-                result: object = at_once(self._ledger.pause(campaign_id))
+                act = partial(self._ledger.pause, campaign_id)
             case "resume":
-                result = at_once(self._ledger.resume(campaign_id))
+                act = partial(self._ledger.resume, campaign_id)
             case "cancel":
-                result = at_once(self._ledger.cancel(campaign_id))
+                act = partial(self._ledger.cancel, campaign_id)
             case "rate":
                 rate = self._rng.choice((None, 0.5, 2.0, 5.0))
-                result = at_once(self._ledger.steer(campaign_id, rate=rate, lane=lane))
+                act = partial(self._ledger.steer, campaign_id, rate=rate, lane=lane)
             case _:
                 lane = self._rng.choice(tuple(Lane))
-                result = at_once(self._ledger.steer(campaign_id, rate=rate, lane=lane))
-        self._done(move.verb, campaign_id, result)
+                act = partial(self._ledger.steer, campaign_id, rate=rate, lane=lane)
+        self._try(move.verb, campaign_id, act)
 
     def _done(self, verb: str, campaign_id: int, result: object) -> None:
         self._history.add("operator", verb, campaign_id, result)

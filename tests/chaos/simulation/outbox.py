@@ -13,6 +13,7 @@ from sqlalchemy import TextClause
 from shared import outbox
 from shared.errors import DatabaseUnavailableError
 from tests.chaos.simulation.boundary import Boundary
+from tests.chaos.simulation.ledger.memory import Memory
 
 
 class Row(Protocol):
@@ -23,10 +24,11 @@ class Row(Protocol):
 
 
 class Rows:
-    """The table and its locks; `table` holds rows by id, in the order of their ids."""
+    """The table and its locks; `table` holds rows of `database` by id, in the order of their ids."""
 
-    def __init__(self, table: dict[int, Any]) -> None:
-        self.table = table
+    def __init__(self, database: Memory) -> None:
+        self.database = database
+        self.table: dict[int, Any] = database.tables.outbox
         self.locked: set[int] = set()
 
     def take(self, kind: str, limit: int) -> list[Any]:
@@ -57,8 +59,9 @@ class OutboxDatabase:
         transaction = Transaction(self._rows, self._boundary)
         self._open[id(transaction)] = transaction
         try:
-            yield transaction
-            await transaction.commit()
+            async with self._rows.database.translated():
+                yield transaction
+                await transaction.commit()
         finally:
             transaction.roll_back()
             del self._open[id(transaction)]
@@ -101,10 +104,17 @@ class Transaction:
             self._rows.release(self._taken, [])
 
     def _take(self, values: Mapping[str, Any]) -> list[Any]:
+        if (condition := self._rows.database.condition) is not None:
+            condition.connect()
+            condition.say(outbox.TAKE.text)
         self._taken = [] if self._over else self._rows.take(values["kind"], values["limit"])
         return self._taken
 
     def _commit(self) -> None:
-        if not self._over:
-            self._over = True
-            self._rows.release(self._taken, self._done)
+        if self._over:
+            return
+        if (condition := self._rows.database.condition) is not None:
+            condition.say(outbox.DONE.text)
+            condition.commit(self.roll_back)
+        self._over = True
+        self._rows.release(self._taken, self._done)

@@ -9,6 +9,7 @@ from random import Random
 
 from shared.ledger.times import Times
 from shared.topology import Lane
+from tests.chaos.simulation.condition import Spell, draw_spells
 from tests.chaos.simulation.fcm import STORMS, Storm
 from tests.chaos.simulation.weather import Climate, draw_climate
 
@@ -75,12 +76,21 @@ class Plan:
     campaigns: tuple[PlannedCampaign, ...]
     moves: tuple[Move, ...]
     storms: tuple[Storm, ...]
+    spells: tuple[Spell, ...] = ()
+
+
+ILL = 0.35
+"""Of all schedules PostgreSQL is in another state for a while; in a third of these nothing else happens."""
 
 
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
     rng = Random(f"plan {seed}")
     climate = draw_climate(rng)
+    health = Random(f"health {seed}")
+    ill = health.random() < ILL
+    if ill and health.random() < 1 / 3:
+        climate = Climate()
     foul_until = rng.uniform(15.0, 60.0)
     rates = {f"p{n}": rng.choice((3.0, 10.0, 40.0)) for n in range(rng.choice((1, 1, 2)))}
     devices = tuple(_device(rng, n, list(rates)) for n in range(rng.randint(1, 24)))
@@ -98,6 +108,7 @@ def draw(seed: int) -> Plan:
         campaigns=campaigns,
         moves=_moves(rng, campaigns, foul_until),
         storms=_storms(rng, climate, rates, foul_until),
+        spells=draw_spells(health, foul_until) if ill else (),
     )
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 from tests.chaos.simulation.broker.server import Broker
 from tests.chaos.simulation.checks import Findings, compare, stranded
+from tests.chaos.simulation.condition import Condition
 from tests.chaos.simulation.disturbances import Disturbances
 from tests.chaos.simulation.environment import EPOCH, environment
 from tests.chaos.simulation.fcm import Fcm
@@ -19,7 +20,7 @@ from tests.chaos.simulation.operator import Operator
 from tests.chaos.simulation.outbox import Rows
 from tests.chaos.simulation.plan import TIMES, Plan, draw
 from tests.chaos.simulation.services import DRAIN, Surroundings
-from tests.chaos.simulation.weather import Weather
+from tests.chaos.simulation.weather import Climate, Weather
 
 LONGEST = 3600.0
 """Seconds of fair weather in which every campaign must end; the longest retry rung is half of that."""
@@ -92,7 +93,10 @@ class World:
             foreign={device.token for device in plan.devices if device.foreign},
             storms=plan.storms,
         )
-        self._rows = Rows(self._ledger.tables.outbox)
+        self._rows = Rows(self._ledger.database)
+        self._ledger.database.condition = self._condition = Condition(
+            plan.spells, Random(f"database {plan.seed}"), loop.time, self._weather.happened
+        )
         surroundings = Surroundings(self._ledger, self._rows, self._broker, self._fcm, rng)
         sizes = {"planner": plan.planners, "sender": plan.senders, "aggregator": plan.aggregators}
         self._fleet = Fleet(loop, surroundings, self._weather, sizes)
@@ -110,10 +114,13 @@ class World:
             await self._look(min(LOOK, left))
         self._history.add("heal")
         self._weather.clear()
+        self._condition.over = True
         self._fleet.heal()
         if await self._all_final() and await self._settled():
             await self._ends_in_order()
         self._findings = compare(self._ledger, self._fcm.record, self._broker)
+        if self._plan.climate == Climate() and self._findings.repeats:
+            self._findings.wrong.append(f"{self._findings.repeats} repeats, and nothing but PostgreSQL was in trouble")
 
     def outcome(self) -> Outcome:
         """What became of it."""

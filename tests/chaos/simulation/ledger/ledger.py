@@ -30,6 +30,8 @@ class Ledger(Moves):
     nothing. `tables` may be read at any time: `tables.outbox` holds what relays have to publish, by id.
     """
 
+    database: Memory
+
     def __init__(self, now: Callable[[], float], times: Times | None = None) -> None:
         assert STATEMENTS, DEFINED_IN
         times = times or Times()

@@ -6,6 +6,7 @@ What row locks and SKIP LOCKED decide in PostgreSQL is decided here by which cal
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import TextClause
 
 from shared.db import Database, Writer
+from tests.chaos.simulation.condition import Condition
 from tests.chaos.simulation.ledger.rows import (
     Batch,
     Campaign,
@@ -56,9 +58,10 @@ class Tables:
 class Transaction(Writer):
     """One transaction: it notes what it replaces, so that it can be undone."""
 
-    def __init__(self, tables: Tables, now: float) -> None:
+    def __init__(self, tables: Tables, now: float, condition: Condition | None = None) -> None:
         self.tables = tables
         self.now = now
+        self._condition = condition
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
 
     @cached_property
@@ -97,6 +100,11 @@ class Transaction(Writer):
             if batch.campaign_id == campaign_id and (not states or batch.state in states)
         ]
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self._undo)
+
     def undo(self) -> None:
         """Roll back."""
         for table, key, before in reversed(self._undo):
@@ -122,6 +130,8 @@ class Transaction(Writer):
         known = STATEMENTS.get(statement.text)
         if known is None:
             raise NotImplementedError(f"The ledger in memory does not know this statement:\n{statement.text}")
+        if self._condition is not None:
+            self._condition.say(statement.text)
         return known(self, values or {})
 
 
@@ -152,27 +162,48 @@ class Opened:
         self._memory = memory
 
     async def __aenter__(self) -> Transaction:
-        if self._memory.open:
+        memory = self._memory
+        if memory.open:
             raise RuntimeError("A transaction began inside another: a call on the ledger in memory is one instant.")
-        self._memory.open = True
-        self._transaction = Transaction(self._memory.tables, self._memory.now())
+        if memory.condition is not None:
+            async with memory.translated():
+                memory.condition.connect()
+        memory.open = True
+        self._transaction = Transaction(memory.tables, memory.now(), memory.condition)
         return self._transaction
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._memory.open = False
+        memory = self._memory
+        memory.open = False
         if kind is not None:
             self._transaction.undo()
+        if memory.condition is None:
+            return
+        async with memory.translated():
+            if error is not None:
+                raise error
+            if self._transaction.changed:
+                memory.condition.commit(self._transaction.undo)
 
 
 class Memory(Database):
-    """A `Database` without PostgreSQL; `now` tells its time in seconds since 1970."""
+    """A `Database` without PostgreSQL; `now` tells its time in seconds since 1970.
+
+    While it has a `condition` it refuses what that says, and services are told of it as `shared.db` tells them.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.tables = Tables()
         self.now = now
         self.open = False
+        self.condition: Condition | None = None
+        self._told = None
+
+    def translated(self) -> AbstractAsyncContextManager[None]:
+        """What `shared.db` makes of an error of PostgreSQL's."""
+        return self._translated()
 
     def write(self) -> Any:
         """A transaction that commits at the end of the block."""
