@@ -25,7 +25,7 @@ from tests.chaos.workload import Workload
 
 FREE = ("PostgreSQL",)
 """How the kinds begin that lose no process, and so may cost neither a repeat nor a process nor a dead letter."""
-TAKES = 8.0
+TAKES = 15.0
 """Seconds that a campaign takes when nothing disturbs it."""
 STRIKES_AT = 0.25
 """Of its devices have an outcome when the fault strikes."""

@@ -9,6 +9,7 @@ Promises: one seed, one schedule, line by line; nothing is real time, no socket 
 |---|---|
 | `loop`, `process` | virtual time; processes that die at once, stop and go on |
 | `weather`, `boundary` | what may go wrong, and where: before and after the effect of each call |
+| `condition` | PostgreSQL in another state for a while: refusing, read-only, losing commits |
 | `broker`, `fcm`, `gateway`, `outbox`, `ledger` | the world in memory |
 | `services`, `fleet` | the processes, built as their `app` builds them, life after life |
 | `plan`, `operator`, `disturbances` | what a seed means: campaigns, moves, storms, wiped queues, restarts |
