@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.engine import Row
 
+from shared.contracts.messages import MAX_BATCH
 from shared.db import Writer
 from shared.ledger import circuit, quota, throttle
 from shared.ledger.times import Times
@@ -101,13 +102,15 @@ async def take_turn(
         return Wait(gate.wait, stopped=True)
     bent = throttle.after_rest(_throttle(row), last=row.tat, now=row.now)
     rate = BOOKED * throttle.rate_in_force(bent, now=row.now, ramp=times.ramp)
+    most = times.fits(rate)
     clocks = quota.Clocks(
         rate=rate,
+        longest=min(MAX_BATCH, most),
         tat=row.tat,
         lanes={Lane.HIGH: row.tat_high, Lane.NORMAL: row.tat_normal, Lane.LOW: row.tat_low},
         paused_until=row.paused_until,
     )
-    booking = 1 if gate.probe else min(messages, times.fits(rate))
+    booking = 1 if gate.probe else min(messages, most)
     booked = quota.book(clocks, now=row.now, lane=lane, messages=booking)
     if isinstance(booked, quota.Denied):
         return Wait(booked.wait, stopped=row.paused_until > row.now)

@@ -1,4 +1,7 @@
-"""The quota governor: three senders, three lanes with more than the quota to send, FCM's own record as witness."""
+"""The quota governor: three senders, three lanes with more than the quota to send, FCM's own record as witness.
+
+Low is alone at first, high comes late, normal later: what a lane took alone must not be held against it.
+"""
 
 import asyncio
 import sys
@@ -12,6 +15,9 @@ from deploy.local.client import OperatorClient
 from deploy.local.options import StackOptions
 from deploy.local.stack import Stack
 from services.fcm_emulator import EmulatorClient
+from shared.contracts.messages import MAX_BATCH
+from shared.ledger.projects import BOOKED
+from shared.ledger.quota import WEIGHT
 from shared.topology import Lane
 from tests.benchmarks.report import report
 from tests.support.eventually import eventually
@@ -22,6 +28,14 @@ QUOTA = 2_000
 SENDERS = 3
 SETTLE = 5.0
 """Seconds of saturation before the measure: every lane's window is full by then."""
+ALONE = 10.0
+"""Seconds that low is alone, and that low and high are alone, before the next lane begins."""
+SPAN = 5
+"""Seconds over which shares are told."""
+FIRST = 1.0
+"""Seconds after which a lane that begins has its share."""
+FLOOR_PART = 0.9
+"""Part of its floor, less a batch, that each full lane has in any such span."""
 METRONOME = 0.005
 """Seconds between two looks at how punctual this machine is."""
 TOTAL_WITHIN = 0.01
@@ -37,7 +51,7 @@ def main(
     *,
     json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """2,000/s over three senders: total, every second, high's wait, low's share; then with FCM enforcing it."""
+    """2,000/s, three senders; low alone, the others late: shares, every second, high's wait; then FCM enforces it."""
     figures = asyncio.run(measure(seconds, enforced))
     report(f"governor, quota {QUOTA:,}/s, {seconds} s", figures, as_json=json)
     sys.exit(0 if not figures["missed"] else 1)
@@ -45,7 +59,7 @@ def main(
 
 async def measure(seconds: int, enforced: int) -> dict[str, Any]:
     """Saturate a fresh stack."""
-    devices = round(QUOTA * 0.8 * (seconds + enforced + 4 * SETTLE))
+    devices = round(QUOTA * (0.8 * (seconds + enforced + 4 * SETTLE) + 2 * ALONE))
     options = StackOptions(name="bench", senders=("high,normal,low",) * SENDERS, emulator=("--share", "UNREGISTERED=0"))
     async with (
         Stack(options) as stack,
@@ -54,26 +68,60 @@ async def measure(seconds: int, enforced: int) -> dict[str, Any]:
     ):
         await register(client, devices, lambda _done: None)
         await set_quota(stack.database_url, QUOTA)
-        campaigns = await _saturate(client)
+        campaigns, begun = await _saturate(client, fcm)
         figures = await _free(stack, fcm, campaigns, seconds)
+        figures |= await _spans(fcm, campaigns, begun)
         figures |= await _enforced(fcm, enforced)
     return {**figures, "missed": missed(figures)}
 
 
-async def _saturate(client: OperatorClient) -> dict[Lane, int]:
-    """Send a campaign to every device on each lane."""
-    campaigns = {}
+async def _saturate(client: OperatorClient, fcm: EmulatorClient) -> tuple[dict[Lane, int], dict[Lane, int]]:
+    """Send a campaign to every device on each lane, low first and alone, high next; and in which tenth each began."""
+    campaigns, begun = {}, {}
     for lane in Lane:
         campaign = await client.create_campaign({**CAMPAIGN, "priority": str(lane)})
         campaigns[lane] = int(campaign["id"])
-    for campaign_id in campaigns.values():
-        await client.send_campaign(campaign_id)
-    return campaigns
+    for lane in (Lane.LOW, Lane.HIGH, Lane.NORMAL):
+        sent = (await fcm.summary())["requests"]
+        begun[lane] = (await fcm.rate())[-1][0] if sent else 0
+        await client.send_campaign(campaigns[lane])
+        if not sent:
+            await eventually(lambda: _has_sent(fcm, QUOTA), within=30)
+            begun[lane] = (await fcm.rate())[-1][0]
+        if lane is not Lane.NORMAL:
+            await asyncio.sleep(ALONE)
+    return campaigns, begun
+
+
+async def _spans(fcm: EmulatorClient, campaigns: Mapping[Lane, int], begun: Mapping[Lane, int]) -> dict[str, Any]:
+    """Each lane's share in every span from the first lane's beginning, and the least part of a floor in any span."""
+    first, last = min(begun.values()), (await fcm.rate())[-1][0]
+    seconds = (last - first) // 10
+    flows = {lane: tenths(await fcm.rate(label=f"carillon-{campaigns[lane]}"), first, seconds) for lane in Lane}
+    least = {
+        str(lane): least_part(flows[lane][begun[lane] - first + round(FIRST * 10) :], WEIGHT[lane] * BOOKED * QUOTA)
+        for lane in Lane
+    }
+    return {
+        "shares_by_span": {
+            f"{at}-{at + SPAN} s": " / ".join(
+                f"{sum(flows[lane][at * 10 : (at + SPAN) * 10]) / (QUOTA * BOOKED * SPAN):.0%}" for lane in Lane
+            )
+            for at in range(0, seconds - SPAN + 1, SPAN)
+        },
+        "begun_s": {str(lane): (begun[lane] - first) / 10 for lane in Lane},
+        "least_part_of_floor": least,
+    }
+
+
+def least_part(flow: Sequence[int], floor: float) -> float:
+    """The least part of its floor, in messages a second, that a lane had in any span, a batch beside it forgiven."""
+    sums = [sum(flow[start : start + SPAN * 10]) for start in range(len(flow) - SPAN * 10 + 1)]
+    return round((min(sums) + MAX_BATCH) / (floor * SPAN), 3)
 
 
 async def _free(stack: Stack, fcm: EmulatorClient, campaigns: Mapping[Lane, int], seconds: int) -> dict[str, Any]:
     """Measure without a limit at FCM: what is sent is the governor's doing alone."""
-    await eventually(lambda: _has_sent(fcm, QUOTA), within=30)
     await asyncio.sleep(SETTLE)
     started = await fcm.rate()
     waits_before = await buckets(stack, "carillon_quota_booked_ahead_seconds", lane="high")
@@ -160,6 +208,10 @@ def missed(figures: Mapping[str, Any]) -> list[str]:
     targets = {
         f"total within {TOTAL_WITHIN:.0%} of the quota": abs(figures["per_second"] / QUOTA - 1) <= TOTAL_WITHIN,
         f"no second more than {WINDOW_OVER:.0%} over it": figures["window_most"] <= QUOTA * (1 + WINDOW_OVER),
+        f"each lane at least {FLOOR_PART:.0%} of its floor in any {SPAN} s": min(
+            figures["least_part_of_floor"].values()
+        )
+        >= FLOOR_PART,
         f"low at least {LOW_LEAST:.0%} of the flow": figures["low_share"] >= LOW_LEAST,
         f"high's wait under {HIGH_WAIT:.0f} s at p99": figures["high_wait_p99_below_1s"],
         f"429s under {REFUSED_LEAST:.1%}": figures["enforced_429_share"] < REFUSED_LEAST,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.content import MAX_PAYLOAD
 from shared.contracts.messages import MAX_BATCH
-from shared.ledger.quota import WEIGHT
+from shared.ledger import quota
 from shared.topology import Lane
 
 STALE_DAYS = 30
@@ -101,8 +101,7 @@ def lane_share(lane: Lane, others: Sequence[Other]) -> float:
     1.0
     """
     lanes = [other.lane for other in others if other.sending]
-    busy = {lane, *lanes}
-    return WEIGHT[lane] / sum(WEIGHT[each] for each in busy) / (1 + lanes.count(lane))
+    return quota.shares({lane, *lanes})[lane] / (1 + lanes.count(lane))
 
 
 def shares(
@@ -116,8 +115,8 @@ def shares(
         devices = sum(part.devices for part in parts if part.project == name)
         if not devices:
             continue
-        quota = projects[name].rate
-        expected = quota * part_of_quota
+        rate = projects[name].rate
+        expected = rate * part_of_quota
         if plan.rate is not None:
             expected = min(expected, plan.rate * devices / total)
         found.append(
@@ -126,7 +125,7 @@ def shares(
                 devices=devices,
                 batches=math.ceil(devices / batch_size(plan.rate)),
                 rate=expected,
-                quota_share=expected / quota,
+                quota_share=expected / rate,
                 seconds=projects[name].paused_for + devices / expected,
             )
         )

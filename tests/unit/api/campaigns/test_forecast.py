@@ -59,10 +59,12 @@ def test_a_pause_of_the_project_comes_first() -> None:
     assert share.seconds == 61.0
 
 
-def test_others_on_the_same_lane_share_it_and_other_lanes_have_their_weight() -> None:
-    """As the quota's governor does it under saturation."""
+def test_others_on_the_same_lane_share_it_and_other_lanes_have_theirs_as_the_governor_gives_it() -> None:
+    """A lower lane has its floor, the highest what is left."""
     others = [Other(1, "x", Lane.NORMAL, sending=True), Other(2, "y", Lane.HIGH, sending=True)]
-    assert lane_share(Lane.NORMAL, others) == pytest.approx(0.2 / 0.9 / 2)
+    assert lane_share(Lane.NORMAL, others) == pytest.approx(0.2 / 2)
+    assert lane_share(Lane.HIGH, others) == pytest.approx(0.8 / 2)
+    assert lane_share(Lane.NORMAL, [Other(3, "z", Lane.LOW, sending=True)]) == pytest.approx(0.9)
     assert lane_share(Lane.NORMAL, [Other(3, "z", Lane.LOW, sending=False, at=PLAN.start)]) == 1.0
 
 
