@@ -18,10 +18,11 @@ import structlog
 import uvloop
 
 from shared.config import Settings
-from shared.errors import CarillonError
+from shared.errors import CarillonError, ConfigurationError
 from shared.observability import metrics
 from shared.observability.logs import configure_logs
 from shared.observability.traces import configure_traces
+from shared.variables import strangers
 
 log = structlog.get_logger()
 
@@ -45,9 +46,15 @@ def run(name: str, settings: type[S], build: Callable[[S], AbstractAsyncContextM
     """
     try:
         loaded = settings.load()
+        service = build(loaded)  # what it reads of settings it reads here
+    except ConfigurationError as error:
+        sys.exit(f"{error}")
+    try:
         configure_logs(name, loaded.log_level)
+        if (told := strangers(os.environ)) is not None:
+            log.warning("settings.unknown", meaning=told)
         flush_traces = configure_traces(name, loaded.traces_url, share=loaded.traces_share)
-        clean = uvloop.run(_run(lambda: build(loaded)))
+        clean = uvloop.run(_run(lambda: service))
         flush_traces()
     except CarillonError as error:
         log.error("service.failed", error=str(error))  # noqa: TRY400 - the sentence says it all

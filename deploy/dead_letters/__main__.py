@@ -17,6 +17,7 @@ from rich.console import Console
 
 from deploy.dead_letters import showing
 from deploy.dead_letters.desk import TIMEOUT, Desk, DeskError, Document
+from shared.values import base_url
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -122,22 +123,35 @@ def _desk(context: typer.Context) -> Generator[Desk]:
     """The desk at the given address; what goes wrong there ends the command with its sentence."""
     url, key_file = context.obj
     try:
-        with connect(url, _key(key_file)) as http:
+        with connect(_address(url), _key(key_file)) as http:
             yield Desk(http)
     except DeskError as error:
         sys.stderr.write(f"carillon: {error}\n")
         raise typer.Exit(1) from None
 
 
+def _address(url: str) -> str:
+    try:
+        return base_url(url)
+    except ValueError as error:
+        fault = str(error)
+    raise DeskError(f"CARILLON_API_URL, or --api, is wrong: {fault}; an example is http://127.0.0.1:8000.")
+
+
 def _key(file: Path | None) -> str:
+    """The key; what is said of a wrong one holds nothing of it."""
+    key, source = (os.environ.get("CARILLON_OPERATOR_KEY", ""), "CARILLON_OPERATOR_KEY")
     if file is not None:
         try:
-            return file.read_text().strip()
+            key, source = file.read_text(encoding="utf-8-sig").strip(), "The file of --key-file"
         except OSError as error:
-            raise DeskError(f"The key cannot be read: {error}.") from None
-    key = os.environ.get("CARILLON_OPERATOR_KEY", "")
+            raise DeskError(f"The file of --key-file cannot be read: {error.strerror}.") from None
+        except ValueError:
+            raise DeskError("The file of --key-file is no text in UTF-8.") from None
     if not key:
         raise DeskError("There is no key: set CARILLON_OPERATOR_KEY, or name a file with --key-file.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise DeskError(f"{source} holds no key: one is printable ASCII without spaces, such as POST /v1/keys gives.")
     return key
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 import urllib.error
 import urllib.parse
@@ -15,6 +16,8 @@ from typing import Any
 from deploy.local.errors import LocalStackError
 from deploy.local.ports import DIRECT, LOOPBACK
 from deploy.local.process import ManagedProcess
+from shared.amqp import hosts
+from shared.values import base_url
 
 USER = VHOST = "carillon"
 
@@ -105,16 +108,19 @@ def own_broker(
 
 def foreign_broker(amqp_url: str, management_url: str | None) -> Broker:
     """Describe a broker that somebody else runs, from its URL with its vhost."""
-    parts = urllib.parse.urlsplit(amqp_url)
-    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-        raise LocalStackError(
-            f"CARILLON_AMQP_URL should read amqp://user:password@host:port/vhost, not {_without_login(amqp_url)!r}."
-        )
+    try:
+        read = hosts.parse(amqp_url)
+    except ValueError as error:
+        raise LocalStackError(f"CARILLON_AMQP_URL is wrong: {error}.") from None
+    try:
+        management = base_url(management_url).rstrip("/") if management_url else None
+    except ValueError as error:
+        raise LocalStackError(f"CARILLON_RABBITMQ_MANAGEMENT_URL is wrong: {error}.") from None
     return Broker(
         kind="CARILLON_AMQP_URL",
-        url=f"{parts.scheme}://{parts.netloc}",
-        vhost=urllib.parse.unquote(parts.path.removeprefix("/")) or "/",
-        management_url=management_url.rstrip("/") if management_url else None,
+        url=f"{read.scheme}://{re.split('[/?]', amqp_url.partition('://')[2])[0]}",
+        vhost=read.vhost,
+        management_url=management,
     )
 
 
@@ -125,10 +131,6 @@ def password_of(folder: Path) -> str:
         secret.touch(mode=0o600)
         secret.write_text(token_urlsafe(18))
     return secret.read_text()
-
-
-def _without_login(url: str) -> str:
-    return url.rpartition("@")[2]
 
 
 def _speaks_amqp(host: str, port: int) -> bool:

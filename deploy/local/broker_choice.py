@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy.local.broker import Broker, foreign_broker
 from deploy.local.docker import DEFAULT_IMAGE, docker_answers, has_image, start_container
-from deploy.local.errors import NoBrokerError
+from deploy.local.errors import LocalStackError, NoBrokerError
 from deploy.local.guardian import Guardian
 from deploy.local.rabbitmq import PackagedNode, package_script
 
@@ -32,7 +32,9 @@ def start_broker(
     url = environment.get("CARILLON_AMQP_URL")
     if url:
         return foreign_broker(url, environment.get("CARILLON_RABBITMQ_MANAGEMENT_URL"))
-    only = environment.get("CARILLON_BROKER")
+    only = environment.get("CARILLON_BROKER") or None
+    if only not in {None, "docker", "package"}:
+        raise LocalStackError("CARILLON_BROKER is wrong: it should be docker or package, or not be set.")
     image = environment.get("CARILLON_RABBITMQ_IMAGE", DEFAULT_IMAGE)
     if only != "package" and docker_answers():
         if has_image(image):

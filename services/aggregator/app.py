@@ -30,7 +30,7 @@ PREFETCH = 1000
 async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGenerator[Loops]:
     """Open everything; on exit finish the window in hand, then close in reverse."""
     async with AsyncExitStack() as stack:
-        database = Database(str(settings.database_url), name="aggregator", pool=POOL)
+        database = Database(settings.database_url.get_secret_value(), name="aggregator", pool=POOL)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         url = settings.amqp_url.get_secret_value()

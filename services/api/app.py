@@ -43,7 +43,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
     """Open everything, then listen; on exit turn red, finish the requests in hand, flush the outbox, close."""
     async with AsyncExitStack() as stack:
         # Imports hold connections for long; requests must find one free.
-        database = Database(str(settings.database_url), name="api", pool=POOL)
+        database = Database(settings.database_url.get_secret_value(), name="api", pool=POOL)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         connection = await stack.enter_async_context(

@@ -33,7 +33,7 @@ async def planner(
 ) -> AsyncGenerator[Loops]:
     """Open everything; on exit finish the steps in hand, flush the outbox, close in reverse."""
     async with AsyncExitStack() as stack:
-        database = Database(str(settings.database_url), name="planner", pool=workers + 4)
+        database = Database(settings.database_url.get_secret_value(), name="planner", pool=workers + 4)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         url = settings.amqp_url.get_secret_value()

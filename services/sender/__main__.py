@@ -26,7 +26,10 @@ class SenderSettings(Settings):
     @field_validator("lanes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [lane.strip() for lane in value.split(",") if lane.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        # Each once: a lane that is named twice is served as one.
+        return list(dict.fromkeys(lane.strip().lower() for lane in value.split(",") if lane.strip()))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ async def sender(
 ) -> AsyncGenerator[Loops]:
     """Open everything; on exit stop feeding, wait for answers, report, ack, close in reverse."""
     async with AsyncExitStack() as stack:
-        database = Database(str(settings.database_url), name="sender", pool=POOL)
+        database = Database(settings.database_url.get_secret_value(), name="sender", pool=POOL)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
         credentials = Credentials(fcm.credentials_dir, fcm_url=fcm.url, ca_file=fcm.ca_file)

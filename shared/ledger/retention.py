@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 
 from shared.db import Writer
+from shared.values import Days, Seconds
 
 STEP = 200
 """Batches deleted in a transaction: 1 MB, some 20 ms of PostgreSQL."""
@@ -23,12 +24,14 @@ ROWS = 5000
 class Retention(BaseSettings):
     """Days, from CARILLON_RETENTION_*."""
 
-    model_config = SettingsConfigDict(env_prefix="CARILLON_RETENTION_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CARILLON_RETENTION_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    campaigns: float = Field(90.0, gt=0, description="Days that an ended campaign's batches and devices are kept")
-    events: float = Field(30.0, gt=0, description="Days that an ended campaign's events are kept")
-    audit: float = Field(400.0, gt=0, description="Days that an entry of the audit log is kept")
-    interval: float = Field(60.0, gt=0, description="Seconds between looks for what may be deleted")
+    campaigns: Days = Field(90.0, description="Days that an ended campaign's batches and devices are kept")
+    events: Days = Field(30.0, description="Days that an ended campaign's events are kept")
+    audit: Days = Field(400.0, description="Days that an entry of the audit log is kept")
+    interval: Seconds = Field(60.0, description="Seconds between looks for what may be deleted")
 
 
 # A ledger is given up as a whole, by the mark, before its first batch goes; what has a plan still is not gone.

@@ -6,6 +6,7 @@ For engines that run a command in the container. Imports nothing heavy: it runs 
 import os
 import sys
 import urllib.request
+from pathlib import Path
 
 TIMEOUT = 4.0
 """Seconds: less than the engine's own limit, so that the reason is told."""
@@ -13,14 +14,22 @@ TIMEOUT = 4.0
 
 def main(probe: str) -> int:
     """Exit code for the engine: 0 when the service says yes."""
-    url = f"http://127.0.0.1:{os.environ.get('CARILLON_HTTP_PORT', '8000')}/health/{probe}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
+        url = f"http://127.0.0.1:{_port()}/health/{probe}"
         with direct.open(url, timeout=TIMEOUT):
             return 0
     except OSError as error:
-        sys.stderr.write(f"{url}: {error}\n")
-        return 1
+        sys.stderr.write(f"/health/{probe}: {error}\n")
+    except ValueError:
+        sys.stderr.write("CARILLON_HTTP_PORT is wrong: it should be a whole number; an example is 8000.\n")
+    return 1
+
+
+def _port() -> int:
+    """Where the service listens, by the variable or its file, as `shared.config` reads them."""
+    file = os.environ.get("CARILLON_HTTP_PORT_FILE")
+    return int(Path(file).read_text() if file else os.environ.get("CARILLON_HTTP_PORT") or "8000")
 
 
 if __name__ == "__main__":

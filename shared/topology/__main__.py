@@ -5,41 +5,66 @@ CARILLON_BROKER_PASSWORDS_DIR the restricted users of `shared.topology.access`.
 """
 
 import asyncio
+import os
 import sys
-from pathlib import Path
+from typing import Self
 from urllib.parse import unquote
 
-from pydantic import Field, SecretStr
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
+from shared.amqp import hosts
 from shared.amqp.connection import connect
 from shared.config import load
 from shared.errors import CarillonError
 from shared.topology import EXCHANGES, QUEUES
 from shared.topology.declare import declare
 from shared.topology.management import Management, passwords
+from shared.values import BaseUrl, BrokerUrl, Certificates, Folder, Seconds
+from shared.variables import strangers
 
 
 class TopologySettings(BaseSettings):
     """All that the bootstrap needs."""
 
-    model_config = SettingsConfigDict(env_prefix="CARILLON_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CARILLON_", extra="ignore", hide_input_in_errors=True)
 
-    amqp_url: SecretStr = Field(description="The broker and its vhost, as an administrator of it")
-    management_url: str | None = Field(
-        None, description="RabbitMQ's management API, such as http://rabbitmq:15672: policies are put there"
+    amqp_url: BrokerUrl = Field(
+        description="The broker and its vhost, as an administrator of it", examples=[hosts.EXAMPLE]
     )
-    management_ca_file: Path | None = Field(None, description="CA certificates to trust for it, when it is https")
-    broker_passwords_dir: Path | None = Field(
-        None, description="Folder with a file for each restricted broker user, holding its password"
+    management_url: BaseUrl | None = Field(
+        None,
+        description="RabbitMQ's management API, such as http://rabbitmq:15672: policies are put there",
+        examples=["http://rabbitmq:15672"],
     )
-    start_timeout: float = Field(60.0, gt=0, description="Seconds to wait for the broker before giving up")
+    management_ca_file: Certificates | None = Field(
+        None,
+        description="CA certificates to trust for it, when it is https",
+        examples=["/etc/ssl/rabbitmq-ca.pem"],
+    )
+    broker_passwords_dir: Folder | None = Field(
+        None,
+        description="Folder with a file for each restricted broker user, holding its password",
+        examples=["/run/broker"],
+    )
+    start_timeout: Seconds = Field(60.0, description="Seconds to wait for the broker before giving up")
+
+    @model_validator(mode="after")
+    def _users_need_the_management(self) -> Self:
+        if self.broker_passwords_dir is not None and self.management_url is None:
+            raise ValueError(
+                "CARILLON_BROKER_PASSWORDS_DIR is set and CARILLON_MANAGEMENT_URL is not: users are made through the "
+                "management API; an example is CARILLON_MANAGEMENT_URL=http://rabbitmq:15672"
+            )
+        return self
 
 
 async def main() -> None:
     """Connect, declare, put; say what is there."""
     settings = load(TopologySettings)
+    if (told := strangers(os.environ)) is not None:
+        sys.stderr.write(f"{told}\n")
     url = settings.amqp_url.get_secret_value()
     connection = await connect(url, name="topology", timeout=settings.start_timeout)
     async with connection, connection.channel() as channel:

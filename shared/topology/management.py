@@ -77,9 +77,16 @@ def passwords(folder: Path) -> dict[User, str]:
     for user in USERS:
         file = folder / user.name
         if file.is_file():
-            found[user] = file.read_text().strip()
+            try:
+                found[user] = file.read_text(encoding="utf-8-sig").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+                raise ConfigurationError(f"CARILLON_BROKER_PASSWORDS_DIR: {file} cannot be read: {why}.") from None
             if not found[user]:
-                raise ConfigurationError(f"{file} is empty: it should hold the password of broker user {user.name}.")
+                raise ConfigurationError(
+                    f"CARILLON_BROKER_PASSWORDS_DIR: {file} is empty: it should hold the password of broker user "
+                    f"{user.name}."
+                )
     if not found:
         names = ", ".join(user.name for user in USERS)
         raise ConfigurationError(f"CARILLON_BROKER_PASSWORDS_DIR {folder} has no password file. Any of: {names}.")

@@ -7,11 +7,10 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
-from pydantic import PostgresDsn, SecretStr
+from pydantic import SecretStr
 from yarl import URL
 
 from deploy.local.ports import LOOPBACK, free_port
@@ -46,9 +45,7 @@ WITHIN = 30.0
 SERVICES: dict[str, Service] = {
     "api": api,
     "planner": lambda settings: planner(settings, Times(), workers=2, tick=0.5, retention=Retention()),
-    "sender": lambda settings: sender(
-        settings, FcmSettings(credentials_dir=Path("nowhere")), Times(), lanes=tuple(Lane), batches=2, max_in_flight=10
-    ),
+    "sender": lambda settings: sender(settings, FcmSettings(), Times(), lanes=tuple(Lane), batches=2, max_in_flight=10),
     "aggregator": lambda settings: aggregator(settings, size=10, age=0.1),
 }
 
@@ -133,7 +130,7 @@ async def test_a_service_whose_broker_is_in_trouble_at_any_moment_of_its_start_w
 ) -> None:
     """No loop dies, nothing is raised, and it is ready when the broker is back."""
     settings = ApiSettings(
-        database_url=PostgresDsn(database_url),
+        database_url=SecretStr(database_url),
         amqp_url=SecretStr(amqp_url),
         operator_key=SecretStr("kT3-mVq9_xLw0ZbRe5"),
         http_host=LOOPBACK,

@@ -36,7 +36,14 @@ HEAD = """# Settings
 
 Environment variables; written by `python -m tests.support.settings_manual` from the classes that read them. Each may
 be given as a file instead, as orchestrators mount secrets: `CARILLON_AMQP_URL_FILE=/run/secrets/amqp_url`. An empty
-variable counts as not set. A process that is given something wrong does not start, and names the variable.
+variable counts as not set, white space around what a file holds does not count. A process that is given something wrong
+does not start: it ends with code 1 and a sentence that names the variable, the reason and an example, and repeats
+nothing of the value, which may be a secret. A variable that begins with `CARILLON_` and that nothing reads is told in
+one warning at the start (`CARILLON_LANE`: did you mean `CARILLON_LANES`?).
+
+In both URLs user and password are written once, before the first host, and percent-encoded (`@` is `%40`, `#` is `%23`,
+`/` is `%2F`); several hosts stand between commas, each with its port or without. The ledger's URL is what asyncpg
+takes: `?sslmode=`, `?target_session_attrs=`, a socket's folder as `?host=/run/postgresql`; `postgres://` is the same.
 
 What the emulator takes is in `python -m services.fcm_emulator --help`, what `./run` takes in `./run help`.
 """

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
-from pydantic import PostgresDsn, SecretStr
+from pydantic import SecretStr
 
 from deploy.local.ports import LOOPBACK, free_port
 from services.api.app import api
@@ -21,7 +21,7 @@ PATIENCE = 30.0
 def settings(database_url: str, amqp_url: str) -> ApiSettings:
     """Settings of an API on the test's own servers."""
     return ApiSettings(
-        database_url=PostgresDsn(database_url),
+        database_url=SecretStr(database_url),
         amqp_url=SecretStr(amqp_url),
         operator_key=SecretStr(KEY),
         http_host=LOOPBACK,

@@ -16,9 +16,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As orchestrators mount them; the editor's last line feed is no part of it."""
+    """As orchestrators mount them; white space around it and an editor's mark are no part of it."""
     secret = tmp_path / "amqp_url"
-    secret.write_text("amqp://user:p w@broker/carillon\n")
+    secret.write_text("\ufeff amqp://user:p w@broker/carillon\r\n\n", encoding="utf-8")
     monkeypatch.delenv("CARILLON_AMQP_URL")
     monkeypatch.setenv("CARILLON_AMQP_URL_FILE", str(secret))
     assert Settings.load().amqp_url.get_secret_value() == "amqp://user:p w@broker/carillon"
@@ -43,7 +43,9 @@ def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     """With the variable that led to it."""
     monkeypatch.delenv("CARILLON_AMQP_URL")
     monkeypatch.setenv("CARILLON_AMQP_URL_FILE", str(tmp_path / "nothing"))
-    with pytest.raises(ConfigurationError, match=r"CARILLON_AMQP_URL_FILE cannot be read: .*nothing"):
+    with pytest.raises(
+        ConfigurationError, match="CARILLON_AMQP_URL_FILE is wrong: the file cannot be read: No such file"
+    ):
         Settings.load()
 
 
@@ -62,3 +64,29 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose files give what the operator left out as an empty text."""
     monkeypatch.setenv("CARILLON_HTTP_PORT", "")
     assert Settings.load().http_port == Settings.model_fields["http_port"].default
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"\n", "the file is empty"), (b"amqp://\xff", "no text in UTF-8")])
+def test_a_file_that_holds_nothing_is_named(
+    content: bytes, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It does not count as not set: somebody meant it."""
+    secret = tmp_path / "amqp_url"
+    secret.write_bytes(content)
+    monkeypatch.delenv("CARILLON_AMQP_URL")
+    monkeypatch.setenv("CARILLON_AMQP_URL_FILE", str(secret))
+    with pytest.raises(ConfigurationError, match=f"CARILLON_AMQP_URL_FILE is wrong: .*{said}"):
+        Settings.load()
+
+
+def test_what_hosting_companies_call_the_ledger_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And SQLAlchemy, with our driver."""
+    for scheme in ("postgres", "postgresql+asyncpg"):
+        monkeypatch.setenv("CARILLON_DATABASE_URL", f"{scheme}://user:p%40w@h1,h2:5433/d")
+        assert Settings.load().database_url.get_secret_value() == "postgresql://user:p%40w@h1,h2:5433/d"
+
+
+def test_a_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people do, and by its short name."""
+    monkeypatch.setenv("CARILLON_LOG_LEVEL", "warn")
+    assert Settings.load().log_level == "WARNING"

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self
 
 import pytest
 import structlog.testing
-from pydantic import PostgresDsn, SecretStr
+from pydantic import SecretStr
 
 from shared import lifecycle
 from shared.config import Settings
@@ -23,7 +23,7 @@ class Given(Settings):
     @classmethod
     def load(cls) -> Self:
         """Give what was given."""
-        return cls(database_url=PostgresDsn("postgresql://host/db"), amqp_url=SecretStr("amqp://host"))
+        return cls(database_url=SecretStr("postgresql://host/db"), amqp_url=SecretStr("amqp://host"))
 
 
 class Recorder:

@@ -167,7 +167,31 @@ def test_the_key_may_lie_in_a_file(api: Api, run: Run, monkeypatch: pytest.Monke
     monkeypatch.delenv("CARILLON_OPERATOR_KEY")
     assert "set CARILLON_OPERATOR_KEY" in run("list").stderr
     file = tmp_path / "key"
-    assert "The key cannot be read" in run("--key-file", str(file), "list").stderr
+    assert "--key-file cannot be read" in run("--key-file", str(file), "list").stderr
     file.write_text("secret\n")
     assert run("--key-file", str(file), "list", answers=[LISTING]).exit_code == 0
     assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "key", "said"),
+    [
+        ("localhost:8000", "qxzq-key", "CARILLON_API_URL, or --api, is wrong: it does not begin with http://"),
+        ("http://u:qxzq@localhost", "key", "CARILLON_API_URL, or --api, is wrong: it holds an @"),
+        ("http://h:qxzq", "key", "CARILLON_API_URL, or --api, is wrong: it has no port"),
+        ("http://h", "qxzq key", "CARILLON_OPERATOR_KEY holds no key"),
+        ("http://h", "qxzqé", "CARILLON_OPERATOR_KEY holds no key"),
+    ],
+)
+def test_a_wrong_address_or_key_is_told_without_it(
+    address: str, key: str, said: str, api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, before anybody is called."""
+    monkeypatch.setenv("CARILLON_API_URL", address)
+    monkeypatch.setenv("CARILLON_OPERATOR_KEY", key)
+    result = run("list")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"carillon: {said}")
+    assert result.stderr.count("\n") == 1
+    assert "qxzq" not in result.output
+    assert api.asked == []

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.broker import foreign_broker, password_of
+from deploy.local.broker_choice import start_broker
 from deploy.local.errors import LocalStackError
+from deploy.local.guardian import Guardian
 
 
 def test_a_foreign_broker_keeps_its_vhost() -> None:
@@ -38,3 +40,17 @@ def test_a_password_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) 
     first = password_of(tmp_path)
     assert password_of(tmp_path) == first
     assert (tmp_path / "password").stat().st_mode & 0o077 == 0
+
+
+def test_other_wrong_addresses_are_refused_by_name() -> None:
+    """Without the secret, which may be anywhere in them."""
+    for amqp, management in (("amqp://u:qxzq@h,u:zxqz@i", None), ("amqp://h", "http://u:qxzq@h"), ("amqp://h", "qxzq")):
+        with pytest.raises(LocalStackError, match="_URL is wrong") as caught:
+            foreign_broker(amqp, management)
+        assert "qxzq" not in str(caught.value)
+
+
+def test_a_broker_of_another_kind_is_refused() -> None:
+    """`CARILLON_BROKER` opens one way or leaves both open."""
+    with pytest.raises(LocalStackError, match="CARILLON_BROKER is wrong"):
+        start_broker(Path(), Guardian(), {"CARILLON_BROKER": "packge"}, keep=False, say=print)
