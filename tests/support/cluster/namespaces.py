@@ -72,6 +72,9 @@ def made(guardian: Guardian) -> Iterator["Wiring"]:
         _make(network, guardian)
         yield Wiring(network)
     finally:
+        # It would go with the switch, but in the kernel's own time.
+        with contextlib.suppress(ClusterError):
+            ip("link", "delete", network.interface)
         for name in network.namespaces:
             _remove(name)
 
