@@ -33,7 +33,7 @@ async def end(process: Process) -> tuple[int | None, str]:
 def environment(settings: ApiSettings) -> dict[str, str]:
     """The environment of an API on the test's own servers."""
     return {
-        "CARILLON_DATABASE_URL": str(settings.database_url),
+        "CARILLON_DATABASE_URL": settings.database_url.get_secret_value(),
         "CARILLON_AMQP_URL": settings.amqp_url.get_secret_value(),
         "CARILLON_OPERATOR_KEY": KEY,
         "CARILLON_HTTP_HOST": settings.http_host,
@@ -66,7 +66,7 @@ async def test_the_process_becomes_ready_and_drains_on_sigterm(environment: dict
     [
         ({"CARILLON_OPERATOR_KEY": "short"}, "CARILLON_OPERATOR_KEY"),
         ({"CARILLON_AMQP_URL": f"amqp://{LOOPBACK}:{free_port()}/"}, "RabbitMQ did not accept a connection"),
-        ({"CARILLON_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/none"}, "PostgreSQL did not answer"),
+        ({"CARILLON_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/none"}, "PostgreSQL at 127.0.0.1"),
         ({"CARILLON_HTTP_HOST": "203.0.113.1"}, "listen on 203.0.113.1"),
     ],
 )
