@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -11,10 +12,42 @@ from hypothesis import settings
 from deploy.local.broker import Broker
 from deploy.local.errors import LocalStackError
 from tests.support.servers import Servers, running_servers
+from tests.support.versions import RAN_ON
 
 settings.register_profile("carillon", deadline=None)
 settings.load_profile("carillon")
 """No deadline for an example: it would measure what else the machine does."""
+
+DIFFERS_BY_VERSION = (
+    "integration/shared/amqp",
+    "integration/shared/test_topology.py",
+    "integration/deploy",
+    "integration/api/running",
+    "flow/test_outages.py",
+    "flow/test_repair.py",
+)
+"""What meets RabbitMQ's own behaviour: marked `broker_versions`, for a run on a second version."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a place for the versions."""
+    ran_on: set[str] = set()
+    config.stash[RAN_ON] = ran_on
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark what differs by RabbitMQ's version."""
+    folders = [Path(__file__).parent / name for name in DIFFERS_BY_VERSION]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.broker_versions)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell at the end what the tests ran on."""
+    ran_on = config.stash[RAN_ON]
+    for servers in sorted(ran_on):
+        terminalreporter.write_line(f"ran on {servers}")
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +71,16 @@ def no_ramp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """PostgreSQL and RabbitMQ. Where they cannot run, a desk skips what needs them and CI fails."""
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """PostgreSQL and RabbitMQ. Where they cannot run, a desk skips what needs them; CI and a named broker fail."""
     session = running_servers()
     try:
         ready = session.__enter__()
     except LocalStackError as error:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" or os.environ.get("CARILLON_AMQP_URL"):
             raise
         pytest.skip(str(error))
+    request.config.stash[RAN_ON].add(ready.versions())
     yield ready
     session.__exit__(None, None, None)
 
@@ -83,3 +117,11 @@ def empty_amqp_url(servers: Servers) -> Iterator[str]:
 def broker(servers: Servers) -> Broker:
     """Give the broker itself: its management API, its vhosts."""
     return servers.broker
+
+
+@pytest.fixture
+def own_broker(broker: Broker) -> Broker:
+    """Give a broker with which a test may do more than with its own vhosts: its users, its nodes."""
+    if broker.foreign:
+        pytest.skip("the broker in CARILLON_AMQP_URL is somebody else's: this needs one of the tests' own")
+    return broker

@@ -21,6 +21,8 @@ from shared.values import base_url
 
 USER = VHOST = "carillon"
 
+_FOREIGN = "CARILLON_AMQP_URL"
+
 _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -37,6 +39,11 @@ class Broker:
     stop: Callable[[], None] = lambda: None
     control: Callable[..., str] | None = None
     """`rabbitmqctl` with these arguments, and what it says; None where it cannot be reached."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody else runs it: nothing of it may be stopped, controlled or changed but our own vhosts."""
+        return self.kind == _FOREIGN
 
     def amqp_url(self, vhost: str | None = None) -> str:
         """Address of a vhost, the stack's own when none is named."""
@@ -117,7 +124,7 @@ def foreign_broker(amqp_url: str, management_url: str | None) -> Broker:
     except ValueError as error:
         raise LocalStackError(f"CARILLON_RABBITMQ_MANAGEMENT_URL is wrong: {error}.") from None
     return Broker(
-        kind="CARILLON_AMQP_URL",
+        kind=_FOREIGN,
         url=f"{read.scheme}://{re.split('[/?]', amqp_url.partition('://')[2])[0]}",
         vhost=read.vhost,
         management_url=management,

@@ -1,5 +1,6 @@
 """One running system for this tree, as `./run up` has it, with short times: what waits minutes there waits seconds."""
 
+import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,8 @@ from deploy.local.rabbitmq import package_script
 from deploy.local.stack import Stack
 from services.fcm_emulator.client import EmulatorClient
 from tests.flow.system import System
+from tests.support.servers import named_broker, vhost_on
+from tests.support.versions import RAN_ON, versions
 
 TIMES = {
     "CARILLON_LEDGER_LEASE": "8",
@@ -40,11 +43,13 @@ async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
     """Everything as processes. Without a RabbitMQ a desk skips what needs it, and CI fails."""
     # PostgreSQL writes to disk here: what a kill leaves behind must be what it promised.
     options = StackOptions(name="flow", environment=TIMES)
-    with pytest.MonkeyPatch.context() as environment:
-        if package_script() is not None:
+    with contextlib.ExitStack() as ends:
+        environment = ends.enter_context(pytest.MonkeyPatch.context())
+        if (foreign := named_broker(os.environ)) is not None:
+            environment.setenv("CARILLON_AMQP_URL", ends.enter_context(vhost_on(foreign, "flow")))
+        elif package_script() is not None:
             # A node of the package can be killed and started again on its data; a container goes with its own.
             environment.setenv("CARILLON_BROKER", "package")
-            environment.delenv("CARILLON_AMQP_URL", raising=False)
         starting = Stack(options)
         try:
             running = await starting.__aenter__()
@@ -52,6 +57,7 @@ async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
             if os.environ.get("CI") == "true":
                 raise
             pytest.skip(str(error))
+        request.config.stash[RAN_ON].add(await versions(running.amqp_url, running.database_url))
         failed = request.session.testsfailed
         yield running
         # An error keeps the folder: whoever looks into a failure needs its logs and its ledger.
