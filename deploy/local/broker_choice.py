@@ -9,9 +9,9 @@ from deploy.local.errors import LocalStackError, NoBrokerError
 from deploy.local.guardian import Guardian
 from deploy.local.rabbitmq import PackagedNode, package_script
 
-HOW_TO_GET_ONE = """No RabbitMQ can be had here. One of these helps:
+HOW_TO_GET_ONE = f"""No RabbitMQ can be had here. One of these helps:
   - name a running one:     export CARILLON_AMQP_URL=amqp://user:password@host:5672/vhost
-  - start a Docker engine   (image rabbitmq:4-management, or what CARILLON_RABBITMQ_IMAGE says)
+  - start a Docker engine   (image {DEFAULT_IMAGE}, or what CARILLON_RABBITMQ_IMAGE says)
   - install the package:    Debian, Ubuntu: apt-get install rabbitmq-server
                             Fedora:         dnf install rabbitmq-server
                             macOS:          brew install rabbitmq"""

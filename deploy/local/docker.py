@@ -9,11 +9,14 @@ import subprocess
 from pathlib import Path
 
 from deploy.local.broker import USER, VHOST, Broker, own_broker, password_of
+from deploy.local.errors import StartError
 from deploy.local.guardian import Guardian
+from deploy.local.kept_data import told, written_since
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import ManagedProcess
+from deploy.versions import RABBITMQ_IMAGE
 
-DEFAULT_IMAGE = "rabbitmq:4-management"
+DEFAULT_IMAGE = RABBITMQ_IMAGE
 
 _ASK_WITHIN = 5.0
 """Seconds for the engine to answer: it is on this machine, or it is not there."""
@@ -41,6 +44,8 @@ def start_container(image: str, folder: Path, guardian: Guardian, *, keep: bool)
     password = password_of(folder)
     amqp, management = free_port(), free_port()
     name = f"carillon-{folder.parent.name}-{amqp}"
+    volume = f"carillon-{folder.parent.name}"
+    log = folder / "rabbitmq.log"
     process = ManagedProcess(
         "rabbitmq",
         container_command(
@@ -49,10 +54,10 @@ def start_container(image: str, folder: Path, guardian: Guardian, *, keep: bool)
             amqp=amqp,
             management=management,
             password=password,
-            volume=f"carillon-{folder.parent.name}" if keep else None,
+            volume=volume if keep else None,
         ),
         guardian=guardian,
-        log=folder / "rabbitmq.log",
+        log=log,
         ready_within=_START_WITHIN,
     )
 
@@ -68,9 +73,14 @@ def start_container(image: str, folder: Path, guardian: Guardian, *, keep: bool)
         "docker", amqp=amqp, management=management, password=password, process=process, stop=stop, control=control
     )
     process.ready = broker.is_ready
+    before = log.stat().st_size if log.exists() else 0
     process.start()
     try:
         process.wait_ready()
+    except StartError as error:
+        stop()
+        said = written_since(log, before)
+        raise told(error, said, f"the volume {volume}", removal=f"docker volume rm {volume}") from None
     except BaseException:
         stop()
         raise

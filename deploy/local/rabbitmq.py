@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from deploy.local.broker import USER, VHOST, Broker, own_broker, password_of
-from deploy.local.errors import NoBrokerError
+from deploy.local.errors import NoBrokerError, StartError
 from deploy.local.guardian import Guardian
+from deploy.local.kept_data import told, written_since
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.process import ManagedProcess
 
@@ -88,6 +89,8 @@ class PackagedNode:
     def _start(self, password: str) -> Broker:
         self.names.start()
         self.names.wait_ready()
+        log = self.node.log
+        before = log.stat().st_size
         self.node.start()
         broker = own_broker(
             "package",
@@ -99,7 +102,11 @@ class PackagedNode:
             control=self._control,
         )
         self.node.ready = broker.is_ready
-        self.node.wait_ready()
+        try:
+            self.node.wait_ready()
+        except StartError as error:
+            said = written_since(log, before)
+            raise told(error, said, self._folder, removal=f"rm -r {self._folder}") from None
         return broker
 
     def stop(self) -> None:

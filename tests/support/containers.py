@@ -8,8 +8,8 @@ from testcontainers.core.container import DockerContainer
 
 from deploy.local.broker import USER, VHOST, Broker
 from deploy.local.docker import DEFAULT_IMAGE
+from deploy.versions import POSTGRES_IMAGE
 
-POSTGRES_IMAGE = "postgres:17"
 _PASSWORD = "carillon"
 _READY_WITHIN = 60.0
 

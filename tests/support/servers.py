@@ -27,9 +27,10 @@ from deploy.local.docker import DEFAULT_IMAGE, docker_answers, has_image
 from deploy.local.folders import fresh
 from deploy.local.guardian import Guardian
 from deploy.local.postgres import start_postgres
+from deploy.versions import POSTGRES_IMAGE
 from shared.ledger.migrations import upgrade
 from shared.topology.declare import declare
-from tests.support.containers import POSTGRES_IMAGE, containers
+from tests.support.containers import containers
 from tests.support.versions import versions
 
 _TEMPLATE = "carillon_template"

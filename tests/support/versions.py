@@ -26,3 +26,9 @@ def rabbitmq_of(connection: AbstractConnection) -> str:
     assert connection.transport is not None
     told = connection.transport.connection.server_properties["version"]
     return told.decode() if isinstance(told, bytes) else str(told)
+
+
+def newer(version: str, than: str) -> bool:
+    """Whether a version is this series or one after it: 4.3.6 and 4.10.0 are, of 4.3."""
+    series = than.split(".")
+    return [int(part) for part in version.split(".")[: len(series)]] >= [int(part) for part in series]

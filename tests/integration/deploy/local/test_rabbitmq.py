@@ -62,7 +62,7 @@ async def test_two_nodes_run_side_by_side_and_leave_nothing(tmp_path: Path, guar
     try:
         for broker in brokers:
             await publish(broker, "bells")
-            assert isinstance(broker.manage("GET", "/overview"), dict)
+            assert isinstance(broker.manage("GET", "/whoami"), dict)
         assert {address for address, _ in listening} <= {"127.0.0.1", "::1"}
         assert len({port for _, port in listening}) == 8, "two nodes: AMQP, management, distribution, name server"
     finally:

@@ -52,12 +52,13 @@ async def test_the_emergency_stop_is_in_force(vhost: Vhost) -> None:
     def listed() -> list[dict[str, Any]]:
         queues = vhost.manage("GET", "/queues/{vhost}")
         assert isinstance(queues, list)
-        assert all("policy" in queue for queue in queues), "the broker collects these every 5 s"
+        told = all(queue.get("policy") for queue in queues if queue["name"] != "dead")
+        assert told, "the broker collects these every 5 s"
         return queues
 
     for queue in await eventually(listed, within=20.0):
         if queue["name"] == "dead":
-            assert queue["policy"] is None
+            assert queue.get("policy") is None, "3.10 says null, 4.3 nothing"
             continue
         assert queue["policy"] == "emergency-stop"
         assert queue["arguments"]["x-overflow"] == "reject-publish"

@@ -9,6 +9,7 @@ from deploy.local.broker_choice import start_broker
 from deploy.local.errors import NoBrokerError
 from deploy.local.guardian import Guardian
 from deploy.local.rabbitmq import package_script
+from deploy.versions import RABBITMQ_IMAGE
 
 
 def test_a_url_in_the_environment_beats_all(tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_docker_without_the_image_gives_way_to_the_package(tmp_path: Path, monke
     monkeypatch.setattr(broker_choice, "package_script", lambda: None)
     with pytest.raises(NoBrokerError):
         start_broker(tmp_path, Guardian(), {}, keep=False, say=said.append)
-    assert "rabbitmq:4-management" in said[0]
+    assert RABBITMQ_IMAGE in said[0]
 
 
 def test_a_server_that_is_named_beats_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.docker import container_command, docker_answers, has_image
+from deploy.versions import RABBITMQ_IMAGE
 
 
 def test_the_container_listens_on_loopback_only() -> None:
@@ -47,10 +48,10 @@ def test_an_engine_that_runs_answers(docker_that: Path) -> None:
 def test_an_image_that_can_be_pulled_counts_as_there(docker_that: Path) -> None:
     """Not inspected, but fetched."""
     docker_that.write_text('#!/bin/sh\n[ "$1" = pull ]\n')
-    assert has_image("rabbitmq:4-management")
+    assert has_image(RABBITMQ_IMAGE)
 
 
 def test_an_image_that_cannot_be_had_is_not_there(docker_that: Path) -> None:
     """Neither here nor in a registry."""
     docker_that.write_text("#!/bin/sh\nexit 1\n")
-    assert not has_image("rabbitmq:4-management")
+    assert not has_image(RABBITMQ_IMAGE)

@@ -17,6 +17,8 @@ FROM_THE_BROKER = {
     "rabbitmq_detailed_queue_messages_ready": {"vhost", "queue"},
 }
 """RabbitMQ's names that are used; tests/integration/deploy/prometheus asks a real one for them."""
+GONE_SINCE_4_3 = {"rabbitmq_alarms_file_descriptor_limit"}
+"""Of these; an expression reads them beside others."""
 FROM_PROMETHEUS = {"up": set[str]()}
 SCRAPED = {"job", "instance"}
 """Labels that every series gets when it is scraped."""
