@@ -123,5 +123,7 @@ def _make(suite: Suite, folder: Path, say: Say) -> None:
 
 
 def _kept_of(environment: Mapping[str, str]) -> list[str]:
-    """Return what sudo would replace by root's."""
-    return [f"{name}={environment[name]}" for name in ("HOME", "PATH", "USER", "LOGNAME") if name in environment]
+    """Return `env`'s words for what sudo replaces by root's, though asked to keep all."""
+    names = ("HOME", "PATH", "USER", "LOGNAME", "SHELL")
+    unset = [word for name in names if name not in environment for word in ("-u", name)]
+    return [*unset, *(f"{name}={environment[name]}" for name in names if name in environment)]

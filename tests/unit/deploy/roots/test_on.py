@@ -93,3 +93,19 @@ def test_a_user_without_sudo_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(UnavailableError, match=r"(?s)root, or sudo without a password.*CARILLON_AMQP_URL"):
         prepared.as_root(["true"])
+
+
+def test_sudo_keeps_the_users_own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its names are the user's, not root's, also those that the user has not set."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text("#!/bin/sh\n")
+    sudo.chmod(0o755)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("HOME", "/home/mina")
+    monkeypatch.delenv("LOGNAME", raising=False)
+    words = prepared.as_root(["unshare", "true"])
+    assert words[:4] == ["sudo", "-n", "-E", "env"]
+    assert words[words.index("LOGNAME") - 1] == "-u"
+    assert "HOME=/home/mina" in words
+    assert words[-2:] == ["unshare", "true"]
