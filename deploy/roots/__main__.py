@@ -21,11 +21,11 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def first_of(suites: Sequence[Suite]) -> Root:
+def first_of(suites: Sequence[Suite], mirror: str) -> Root:
     """Return the first suite that can be had, saying aloud which could not."""
     for suite, following in zip(suites, [*suites[1:], None], strict=True):
         try:
-            return prepared(suite, say)
+            return prepared(suite, mirror, say)
         except UnavailableError as error:
             if following is None:
                 raise
@@ -54,8 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"./run on NAME COMMAND…: NAME is one of {', '.join(ON)}")
         return _USAGE
     try:
-        root = first_of(ON[name])
-        check_machine()
+        root = first_of(ON[name], check_machine())
     except UnavailableError as error:
         say(f"{name} cannot be had here. {error}" + ("" if INSTEAD in str(error) else f"\n{INSTEAD}"))
         return UNAVAILABLE

@@ -64,11 +64,11 @@ def as_root(command: Sequence[str | Path]) -> list[str]:
     raise UnavailableError(f"Another suite of Debian needs root, or sudo without a password.\n{INSTEAD}")
 
 
-def prepared(suite: Suite, say: Say) -> Root:
+def prepared(suite: Suite, mirror: str, say: Say) -> Root:
     """Return the suite, made now if it is not there; raises `UnavailableError` when it cannot be had."""
     folder = roots() / suite.name
     if not (folder / "carillon" / "versions").exists():
-        _make(suite, folder, say)
+        _make(suite, folder, mirror, say)
     script = next(iter(folder.glob(_SCRIPTS)))
     lines = (folder / "carillon" / "versions").read_text().splitlines()
     return Root(suite, folder, script, dict(line.split(" ", 1) for line in lines))
@@ -100,8 +100,7 @@ def check_machine() -> str:
     return mirror
 
 
-def _make(suite: Suite, folder: Path, say: Say) -> None:
-    mirror = check_machine()
+def _make(suite: Suite, folder: Path, mirror: str, say: Say) -> None:
     say(
         f"preparing Debian {suite.name} with its RabbitMQ in {folder} (debootstrap and apt-get; about 2 minutes, "
         f"550 MB; the machine's own packages stay as they are)"

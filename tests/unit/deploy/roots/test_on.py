@@ -10,6 +10,8 @@ from deploy.roots.errors import UNAVAILABLE, UnavailableError
 from deploy.roots.prepared import Root
 from deploy.versions import SID, TRIXIE, Suite
 
+MIRROR = "http://mirror.test/debian"
+
 
 def ready(folder: Path, suite: Suite, version: str) -> Root:
     """Put down a suite as `make` leaves it, and look at it."""
@@ -18,18 +20,19 @@ def ready(folder: Path, suite: Suite, version: str) -> Root:
     script.touch(mode=0o755)
     versions = folder / suite.name / "carillon" / "versions"
     versions.write_text(f"erlang-base 1:29.1.2+dfsg-1\nrabbitmq-server {version}-1\n")
-    return prepared.prepared(suite, print)
+    return prepared.prepared(suite, MIRROR, print)
 
 
 @pytest.fixture
 def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of all suites, empty, on a machine that may make none."""
+    """Give the folder of all suites, empty, on a machine whose mirror does not answer."""
     monkeypatch.setenv("CARILLON_ROOTS", str(tmp_path))
+    monkeypatch.setattr(on, "check_machine", lambda: MIRROR)
 
-    def refuse() -> str:
-        raise UnavailableError("no mount namespace here")
+    def refuse(suite: Suite, *_: object) -> None:
+        raise UnavailableError(f"{MIRROR} has no {suite.name}")
 
-    monkeypatch.setattr(prepared, "check_machine", refuse)
+    monkeypatch.setattr(prepared, "_make", refuse)
     return tmp_path
 
 
@@ -43,10 +46,25 @@ def test_a_suite_that_is_there_tells_its_versions(roots: Path) -> None:
 def test_a_suite_that_cannot_be_had_is_stood_in_for_aloud(roots: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Sid moves, and may be gone; the next suite serves."""
     ready(roots, TRIXIE, "4.0.5")
-    assert on.first_of([SID, TRIXIE]).suite is TRIXIE
+    assert on.first_of([SID, TRIXIE], MIRROR).suite is TRIXIE
     said = capsys.readouterr().err
-    assert "no mount namespace here" in said
+    assert "http://mirror.test/debian has no sid" in said
     assert "Debian trixie stands in" in said
+
+
+def test_a_machine_that_may_not_is_refused_once(
+    roots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another suite would be refused as well: none stands in."""
+
+    def refuse() -> str:
+        raise UnavailableError("no mount namespace here")
+
+    monkeypatch.setattr(on, "check_machine", refuse)
+    assert on.main(["rabbitmq-4.3", "test"]) == UNAVAILABLE
+    said = capsys.readouterr().err
+    assert "rabbitmq-4.3 cannot be had here. no mount namespace here" in said
+    assert "stands in" not in said
 
 
 def test_where_nothing_can_be_had_the_alternatives_are_named(roots: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,12 +82,9 @@ def test_another_name_is_refused_with_those_there_are(capsys: pytest.CaptureFixt
     assert "rabbitmq-3.10, rabbitmq-4.0, rabbitmq-4.3" in capsys.readouterr().err
 
 
-def test_a_version_that_has_moved_on_is_told(
-    roots: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_version_that_has_moved_on_is_told(roots: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is what runs: a fault of ours on it is a finding, not an accident."""
     ready(roots, SID, "4.4.1")
-    monkeypatch.setattr(on, "check_machine", lambda: "")
     assert on.main(["rabbitmq-4.3"]) == 0
     assert "RabbitMQ 4.4.1 (Debian sid, Erlang 29.1.2) is what there is for rabbitmq-4.3" in capsys.readouterr().err
 
