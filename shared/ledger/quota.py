@@ -26,7 +26,8 @@ FLOOR_SLACK = 0.25
 """Seconds past the high lane's tolerance up to which a lane whose floor is due is admitted."""
 CREDIT = 0.25
 """Seconds that a lane may be late and still make up for, and two batches' length besides: those of the other lanes may
-be in its way. Without it every late ask costs a part of the share; a lane that was idle has all of it at once."""
+be in its way, the longest; where nothing is booked nobody is, and its own count. Without it every late ask costs a part
+of the share; a lane that was idle has all of it at once."""
 BELIEVED = 2.0
 """Batches at the floor's rate beyond which a clock tells nothing. One is what a booking writes, and the rate may have
 risen since; services of the version before wrote any debt, hours of it."""
@@ -79,7 +80,7 @@ def book(clocks: Clocks, *, now: float, lane: Lane, messages: int) -> Booked | D
     base = max(clocks.tat, now, clocks.paused_until)
     ahead = base - now
     batch = clocks.longest / clocks.rate
-    credit = CREDIT + 2 * batch
+    credit = CREDIT + 2 * (batch if ahead > 0 else messages / clocks.rate)
     own = clocks.lanes[lane]
     if not now - credit <= own <= now + BELIEVED * batch / WEIGHT[lane]:
         own = now - credit
