@@ -3,8 +3,8 @@
 What the services rely on is set for their own sessions, so that a role's or a database's defaults change nothing.
 Straight to PostgreSQL it is set as the connection starts, and costs no transaction anything. A pooler such as PgBouncer
 gives a connection of its own that may lead to another session with each transaction, and takes no such settings: there
-they are part of each BEGIN, and statements are prepared without a name. Which of the two it is, each first connection
-asks: behind a pooler the process that answers is not the one that the connection was given.
+they are part of each BEGIN, and statements are prepared without a name. Which of the two it is, each connection asks as
+it is opened: behind a pooler the process that answers is not the one that the connection was given.
 
 Of several hosts in the URL the one that takes writes is used; whatever ends a connection looks for it anew.
 """
@@ -96,6 +96,8 @@ class Sessions:
             where = {"host": host, "port": port, "target_session_attrs": self._asked or READ_WRITE}
             try:
                 connection = await self._open(where, within=share, place=f"{host}:{port}")
+            except asyncpg.TargetServerAttributeNotMatched:
+                troubles.append(f"{host}:{port} is not {where['target_session_attrs']}")
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
                 troubles.append(f"{host}:{port}: {type(error).__name__}: {error}")
             else:

@@ -90,7 +90,7 @@ def find_trouble(error: BaseException) -> Trouble | None:
     if is_about_data(state):
         return None
     cause = _driver_error(error)
-    said = in_words(state)
+    said = in_words(state) if state else _without_a_state(cause)
     shown = f" {state}" if state else ""
     return Trouble(
         sqlstate=state,
@@ -118,6 +118,17 @@ def in_words(state: str) -> str:
 def sqlstate(error: BaseException) -> str:
     """The five letters that PostgreSQL gave, or none."""
     return str(getattr(_driver_error(error), "sqlstate", None) or "")
+
+
+def _without_a_state(error: BaseException) -> str:
+    """What the driver or the pool says by itself, in words."""
+    if isinstance(error, PoolTimeoutError):
+        return "No connection to PostgreSQL was free in time"
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL, or a pooler before it, did not answer in time"
+    if isinstance(error, OSError | EOFError):
+        return "PostgreSQL cannot be reached"
+    return WORDS[""]
 
 
 def _driver_error(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.local.ports import free_port
 from shared.db import Database, Writer
 from shared.errors import DatabaseUnavailableError
 from shared.sqlstates import is_about_data
@@ -23,6 +24,12 @@ STATES = sorted(
     - {"00000", "01000", "02000"}  # success, warning, no data: nobody raises them
 )
 INSERT = text("insert into project (id) values (:id)")
+
+RELIED_ON = text("""
+    select current_setting('transaction_isolation'), current_setting('statement_timeout'),
+           current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'),
+           current_setting('TimeZone'), current_setting('jit')
+""")
 
 
 class Role:
@@ -216,16 +223,54 @@ async def test_what_a_transaction_relies_on_is_set_whatever_the_user_has(role: R
     await role.cut()
     with pytest.raises(DatabaseUnavailableError):
         await write(database)  # was cut
-    asked = text("""
-        select current_setting('transaction_isolation'), current_setting('statement_timeout'),
-               current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'),
-               current_setting('TimeZone'), current_setting('jit')
-    """)
     expected = ("read committed", "1min", "0", "1min", "UTC", "off")
     async with database.write() as tx:
-        assert tuple(await tx.first(asked) or ()) == expected
+        assert tuple(await tx.first(RELIED_ON) or ()) == expected
     async with database.single() as tx:
-        assert tuple(await tx.first(asked) or ()) == expected
+        assert tuple(await tx.first(RELIED_ON) or ()) == expected
+
+
+async def test_behind_a_pooler_what_a_transaction_relies_on_is_said_with_each(
+    role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single statement becomes a transaction too, and no prepared statement stays behind."""
+    monkeypatch.setattr("shared.sessions.Sessions._is_our_own", _never)
+    await role.says("alter role {role} set default_transaction_isolation = 'serializable'")
+    pooled = Database(role.url, name="test", pool=2)
+    async with pooled.single() as tx:
+        assert tuple(await tx.first(RELIED_ON) or ()) == ("read committed", "1min", "0", "1min", "UTC", "off")
+    async with pooled.write() as tx:
+        assert tuple(await tx.first(RELIED_ON) or ()) == ("read committed", "1min", "0", "1min", "UTC", "off")
+        assert await tx.all(text("select name from pg_prepared_statements")) == []
+        # The text of one column's type changes under it: nothing is remembered that could be stale.
+        await tx.all(text("select * from project"))
+    await role.says("alter table project add column more integer")
+    async with pooled.read() as tx:
+        assert all(row.more is None for row in await tx.all(text("select * from project")))
+    await pooled.close()
+
+
+async def _never(_self: object, _connection: object) -> bool:
+    return False
+
+
+async def test_of_two_hosts_the_one_that_takes_writes_is_used(role: Role) -> None:
+    """The other one is down; when none takes writes, each is named with its reason."""
+    parts = urlsplit(role.url)
+    away = free_port()
+    two = parts._replace(netloc=f"{role.name}:first@127.0.0.1:{away},127.0.0.1:{parts.port}").geturl()
+    database = Database(two, name="test", pool=2)
+    await database.wait(10)
+    await write(database)
+    await role.says("alter role {role} set default_transaction_read_only = on")
+    await role.cut()
+    with pytest.raises(DatabaseUnavailableError):
+        await write(database)  # was cut
+    with pytest.raises(DatabaseUnavailableError, match=rf"{parts.port} is not read-write; 127\.0\.0\.1:{away}: Conn"):
+        await write(database)
+    await role.says("alter role {role} reset default_transaction_read_only")
+    await write(database, "again")
+    await database.close()
 
 
 async def test_no_connection_left_for_the_user_is_trouble(role: Role, database: Database) -> None:

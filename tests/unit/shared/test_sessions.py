@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from shared.sessions import Sessions, hosts_of, relied_on, target_of
+from shared.sessions import PooledConnection, Sessions, hosts_of, relied_on, target_of
 
 TWO = "postgresql://u:p%40@one:5001,two/carillon"
 
@@ -43,6 +43,66 @@ class Connection:
         return 7
 
 
+class Pooler:
+    """Stands for asyncpg before a pooler: as shipped it refuses settings, or else it ignores them."""
+
+    def __init__(self, *, refuses: bool, process: int = 8, statement_timeout: int = 60_000) -> None:
+        self.refuses = refuses
+        self.process = process
+        self.statement_timeout = statement_timeout
+        self.asked: list[dict[str, Any]] = []
+        self.ended = 0
+
+    async def connect(self, _url: str, **how: Any) -> "Pooler":
+        """Connect as asyncpg does."""
+        self.asked.append(how)
+        if self.refuses and "statement_timeout" in how["server_settings"]:
+            raise asyncpg.ProtocolViolationError("unsupported startup parameter: statement_timeout")
+        return self
+
+    async def fetchrow(self, _statement: str) -> dict[str, int]:
+        """Answer the probe from the session behind."""
+        return {"process": self.process, "statement_timeout": self.statement_timeout}
+
+    def get_server_pid(self) -> int:
+        """The process that the pooler made up."""
+        return 7
+
+    def terminate(self) -> None:
+        """Cut the connection."""
+        self.ended += 1
+
+
+@pytest.mark.parametrize(
+    "pooler",
+    [Pooler(refuses=True), Pooler(refuses=False), Pooler(refuses=False, process=7, statement_timeout=0)],
+    ids=["refuses settings", "another process answers", "settings are ignored"],
+)
+async def test_a_pooler_is_found_and_given_no_settings(monkeypatch: pytest.MonkeyPatch, pooler: Pooler) -> None:
+    """Once; from then on its connections are opened as it takes them."""
+    monkeypatch.setattr(asyncpg, "connect", pooler.connect)
+    opening = sessions("postgresql://u@pooler:6432/carillon")
+    await opening.open()
+    assert opening.pooled
+    assert pooler.asked[-1]["server_settings"] == {"application_name": "test"}
+    assert pooler.asked[-1]["statement_cache_size"] == 0
+    assert issubclass(pooler.asked[-1]["connection_class"], PooledConnection)
+    assert pooler.ended == int(not pooler.refuses)
+    await opening.open()
+    assert len(pooler.asked) == 3
+
+
+async def test_what_goes_straight_to_postgresql_is_no_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its transactions cost nothing more."""
+    straight = Pooler(refuses=False, process=7)
+    monkeypatch.setattr(asyncpg, "connect", straight.connect)
+    opening = sessions("postgresql://u@host/carillon")
+    await opening.open()
+    assert opening.pooled is False
+    assert len(straight.asked) == 1
+    assert straight.asked[0]["server_settings"]["default_transaction_isolation"] == "read committed"
+
+
 def sessions(url: str = TWO) -> Sessions:
     """Sessions of a service."""
     return Sessions(url, name="test", settings=relied_on(statement_timeout=60), command_timeout=65)
@@ -67,7 +127,7 @@ async def test_the_host_that_takes_writes_is_found_and_asked_first_from_then_on(
 async def test_when_no_host_takes_writes_each_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has to guess which of them was asked."""
     monkeypatch.setattr(asyncpg, "connect", Server(down={"one"}, standbys={"two"}).connect)
-    with pytest.raises(ConnectionError, match=r"one:5001: ConnectionRefusedError.*; two:5432: TargetServerAttribute"):
+    with pytest.raises(ConnectionError, match=r"one:5001: ConnectionRefusedError.*; two:5432 is not read-write"):
         await sessions().open()
 
 
