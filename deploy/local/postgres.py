@@ -75,10 +75,12 @@ def start_postgres(
     durable: bool = True,
     settings: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
+    port: int | None = None,
 ) -> Postgres:
     """Start a server on `folder/data`, which the first start makes; blocks until it answers.
 
-    `settings` beat ours; `prefix` is a command that goes on as the server, one that enters a namespace for instance.
+    `settings` beat ours; `prefix` is a command that goes on as the server, one that enters a namespace for instance;
+    `port`: a free one unless given.
     """
     identity = unprivileged()
     data, log = folder / "data", folder / "postgres.log"
@@ -87,7 +89,7 @@ def start_postgres(
         _end_orphan(data)
     else:
         _make_cluster(data, identity, durable=durable)
-    port = free_port()
+    port = port or free_port()
     chosen = {**SETTINGS, "port": str(port), **({} if durable else NOT_DURABLE), **(settings or {})}
     process = ManagedProcess(
         "postgres",
@@ -110,6 +112,11 @@ def start_postgres(
     process.start()
     process.wait_ready()
     return Postgres(process, port)
+
+
+def programs() -> Path:
+    """Where PostgreSQL's programs are."""
+    return _PROGRAMS
 
 
 def _make_cluster(data: Path, identity: Identity, *, durable: bool) -> None:

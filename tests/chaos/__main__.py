@@ -4,6 +4,9 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +18,8 @@ from tests.chaos.checker.gathering import gather
 from tests.chaos.faults import Aimed, Fault
 from tests.chaos.faults.every import faults_of
 from tests.chaos.playing import play
-from tests.chaos.stage import fresh_stage
+from tests.chaos.replica import Replica
+from tests.chaos.stage import Stage, fresh_stage
 from tests.chaos.verdict import verdict
 from tests.support.cluster import NoClusterError
 
@@ -33,6 +37,7 @@ def chaos(
     only: Annotated[str, typer.Option(help="Play the kinds whose name and target hold these words, one by one.")] = "",
     devices: Annotated[int, typer.Option(min=100, help="With --only: each campaign's devices.")] = 6000,
     lasts: Annotated[float | None, typer.Option(help="With --only: seconds of each fault.")] = None,
+    replica: Annotated[Replica, typer.Option(help="A standby of PostgreSQL, and failovers to it.")] = Replica.NONE,
     *,
     cluster: Annotated[bool, typer.Option("--cluster", help="RabbitMQ is three nodes (as root, on Linux).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line on stdout.")] = False,
@@ -45,10 +50,11 @@ def chaos(
     told: dict[str, Any] = {}
     try:
         if only:
-            kinds = chosen(faults_of(clustered=cluster), only, seed, lasts)
-            asyncio.run(_run_alone(kinds, devices, console, told, clustered=cluster))
+            kinds = chosen(faults_of(clustered=cluster, replica=replica), only, seed, lasts)
+            with_what = partial(fresh_stage, times={}, clustered=cluster, replica=replica)
+            asyncio.run(_run_alone(with_what, kinds, devices, console, told))
         else:
-            asyncio.run(_run(seed, minutes, console, told, clustered=cluster))
+            asyncio.run(_run(partial(fresh_stage, clustered=cluster, replica=replica), seed, minutes, console, told))
     except (BrokenPromiseError, NoClusterError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
     if as_json:
@@ -56,32 +62,35 @@ def chaos(
     raise typer.Exit(0 if told and not told["failures"] else 1)
 
 
-async def _run(seed: int, minutes: float, console: Console, told: dict[str, Any], *, clustered: bool) -> None:
+Setting = Callable[[], AbstractAsyncContextManager[Stage]]
+"""Makes the stage."""
+
+
+async def _run(setting: Setting, seed: int, minutes: float, console: Console, told: dict[str, Any]) -> None:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    rabbitmq = "three nodes of RabbitMQ" if clustered else "RabbitMQ"
-    say(f"seed {seed}: starting PostgreSQL, {rabbitmq}, the FCM emulator and eight services")
-    async with fresh_stage(clustered=clustered) as stage:
+    say(f"seed {seed}: starting PostgreSQL, RabbitMQ, the FCM emulator and eight services")
+    async with setting() as stage:
         began = time.monotonic()
         played, left = await play(stage, seed, minutes * 60, say)
         ended = time.monotonic() - began - minutes * 60
         state = await gather(stage, played.witnesses, played.began_at, played.disturbances())
         told |= verdict(seed, minutes, played.history, state, check(state), left + played.workload.troubles, ended)
-        told["clustered"] = clustered
+        told |= {"clustered": stage.cluster is not None, "replica": stage.stack.replica}
         _tell(console, told)
         if told["failures"]:
             raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")
 
 
 async def _run_alone(
-    faults: list[tuple[Fault, Aimed]], devices: int, console: Console, told: dict[str, Any], *, clustered: bool
+    setting: Setting, faults: list[tuple[Fault, Aimed]], devices: int, console: Console, told: dict[str, Any]
 ) -> None:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     say(f"{len(faults)} kinds of faults, one by one, each in a campaign to {devices:,} devices")
-    async with fresh_stage(times={}, clustered=clustered) as stage:
+    async with setting() as stage:
         left: list[str] = []
         async with alone(stage, say, devices=devices) as one:
             for fault, aimed in faults:
@@ -90,12 +99,15 @@ async def _run_alone(
         one.read(state)
         wrong = [f"{name}: {sentence}" for name, sentences in check(state).items() for sentence in sentences]
         costs = [sentence for cost in one.costs for sentence in cost.wrong]
+        promised = stage.stack.replica is not Replica.ASYNCHRONOUS
         told |= {
             "devices": devices,
+            "replica": stage.stack.replica,
             "faults": [cost.as_json() for cost in one.costs],
-            "failures": [*left, *one.troubles, *costs, *wrong],
+            "failures": [*left, *one.troubles, *costs, *wrong] if promised else [],
+            "lost": [] if promised else [*left, *one.troubles, *wrong],
         }
-        for line in (*(cost.told() for cost in one.costs), *(f"  - {failure}" for failure in told["failures"])):
+        for line in (*(cost.told() for cost in one.costs), *(f"  - {one}" for one in told["failures"] + told["lost"])):
             say(line)
         if not faults or told["failures"]:
             raise BrokenPromiseError(f"Logs and ledger are kept in {stage.stack.folder}.")

@@ -101,7 +101,9 @@ class Play:
     async def faults(self, seed: int, seconds: float) -> None:
         """Strike as dealt; a fault whose target is in another's hands waits for it, and the next one is not kept."""
         running: set[asyncio.Task[None]] = set()
-        waiting = deal(seed, seconds, faults_of(clustered=self.stage.cluster is not None))
+        waiting = deal(
+            seed, seconds, faults_of(clustered=self.stage.cluster is not None, replica=self.stage.stack.replica)
+        )
         while self.now() < seconds:
             due = (strike for strike in waiting if strike.at <= self.now())
             strike = next((strike for strike in due if not strike.aimed.touches & self.stage.held), None)

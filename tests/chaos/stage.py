@@ -23,6 +23,7 @@ from deploy.local.rabbitmq import package_script
 from services.fcm_emulator.client import EmulatorClient
 from shared.topology import RETRY_RUNGS
 from tests.chaos.links import Links, behind_forwarders
+from tests.chaos.replica import Replica
 from tests.chaos.server import UNMOVED, Grounds
 from tests.support.cluster import Cluster, cluster_broker
 
@@ -190,7 +191,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def fresh_stage(times: Mapping[str, str] = TIMES, *, clustered: bool = False) -> AsyncIterator[Stage]:
+async def fresh_stage(
+    times: Mapping[str, str] = TIMES, *, clustered: bool = False, replica: Replica = Replica.NONE
+) -> AsyncIterator[Stage]:
     """Everything as processes, in a folder and on ports of its own; `times` are the services' waits.
 
     `clustered`: the broker is three nodes; raises `NoClusterError` where this machine cannot have them.
@@ -208,7 +211,7 @@ async def fresh_stage(times: Mapping[str, str] = TIMES, *, clustered: bool = Fal
         stack.enter_context(_packaged_broker())
         # They outlive the stack: a service that cannot reach its servers any more could not stop in order.
         forwarders = await stack.enter_async_context(AsyncExitStack())
-        running = await stack.enter_async_context(Grounds(options))
+        running = await stack.enter_async_context(Grounds(options, replica))
         http = await stack.enter_async_context(
             httpx.AsyncClient(
                 base_url=running.api_url,

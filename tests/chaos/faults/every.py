@@ -6,6 +6,7 @@ from tests.chaos.faults import (
     clock,
     cluster,
     database,
+    failover,
     fcm,
     messages,
     network,
@@ -13,6 +14,7 @@ from tests.chaos.faults import (
     roles,
     versions,
 )
+from tests.chaos.replica import Replica
 
 FAULTS: tuple[Fault, ...] = (
     *processes.FAULTS,
@@ -34,6 +36,10 @@ LEFT_OUT: tuple[str, ...] = (*clock.LEFT_OUT, *database.LEFT_OUT)
 """Kinds that this machine cannot do, and why."""
 
 
-def faults_of(*, clustered: bool) -> tuple[Fault, ...]:
+def faults_of(*, clustered: bool, replica: Replica = Replica.NONE) -> tuple[Fault, ...]:
     """The kinds that fit the broker."""
-    return OF_CLUSTER if clustered else FAULTS
+    faults = OF_CLUSTER if clustered else FAULTS
+    if replica is Replica.NONE:
+        return faults
+    one = failover.SYNCHRONOUS if replica is Replica.SYNCHRONOUS else failover.ASYNCHRONOUS
+    return (*(fault for fault in faults if fault is not database.FULL), one)

@@ -53,8 +53,8 @@ ROTATIONS = (
     Change("no login", (f"alter role {ROLE} nologin",), (f"alter role {ROLE} login",)),
     Change(
         "no connections to the database",
-        (f"alter database {DATABASE} allow_connections false",),
-        (f"alter database {DATABASE} allow_connections true",),
+        (f"alter database {DATABASE} connection limit 0",),
+        (f"alter database {DATABASE} connection limit -1",),
     ),
 )
 

@@ -6,17 +6,19 @@ from random import Random
 import pytest
 
 from shared.contracts.messages import BatchReady, BatchResult
-from tests.chaos.faults import Fault
-from tests.chaos.faults.every import FAULTS, OF_CLUSTER
+from tests.chaos.faults import Fault, database
+from tests.chaos.faults.every import FAULTS, OF_CLUSTER, faults_of
 from tests.chaos.faults.fcm import script_of
 from tests.chaos.faults.other_version import as_another_version
+from tests.chaos.replica import Replica
 from tests.chaos.stage import SHARES
 from tests.rehearsals.days import DAYS
 
 LONGEST = 30.0
+FAILOVERS = [faults_of(clustered=False, replica=replica)[-1] for replica in Replica if replica is not Replica.NONE]
 
 
-@pytest.mark.parametrize("fault", dict.fromkeys((*FAULTS, *OF_CLUSTER)), ids=lambda fault: fault.kind)
+@pytest.mark.parametrize("fault", dict.fromkeys((*FAULTS, *OF_CLUSTER, *FAILOVERS)), ids=lambda fault: fault.kind)
 def test_a_fault_is_bounded_and_says_what_it_touches(fault: Fault) -> None:
     """Whatever its draw."""
     for seed in range(20):
@@ -24,6 +26,15 @@ def test_a_fault_is_bounded_and_says_what_it_touches(fault: Fault) -> None:
         assert aimed.touches
         assert aimed.target
         assert 0 <= aimed.lasts <= LONGEST
+
+
+def test_with_a_standby_there_are_failovers_and_no_disk_that_is_full() -> None:
+    """The standby could not have its tables at the same place."""
+    without = faults_of(clustered=False)
+    for replica, failover in zip((Replica.SYNCHRONOUS, Replica.ASYNCHRONOUS), FAILOVERS, strict=True):
+        faults = faults_of(clustered=False, replica=replica)
+        assert {*faults} - {*without} == {failover}
+        assert {*without} - {*faults} <= {database.FULL}
 
 
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
