@@ -27,8 +27,10 @@ def test_a_lease_that_was_lost_for_nothing_is_found() -> None:
         {"disturbances": [Disturbance("sender-1", 90.0, 101.0)]},
         {"disturbances": [Disturbance("postgres", 90.0, 103.0), Disturbance("postgres", 110.0, 112.0)]},
         {"commits": [Stall(101.0, 107.0)]},
+        {"disturbances": [Disturbance("emulator", 98.0, 104.0)]},
+        {"stalls": [Stall(101.0, 107.0)]},
     ],
-    ids=["its sender was struck", "postgresql was away twice", "postgresql was slow"],
+    ids=["its sender was struck", "postgresql was away twice", "postgresql was slow", "fcm was struck", "fcm was slow"],
 )
 def test_a_lease_that_was_lost_with_its_sender_or_its_server_is_explained(reason: dict[str, object]) -> None:
     """Whoever did it."""
