@@ -81,8 +81,8 @@ class Broker:
 
     def is_ready(self) -> bool:
         """Whether it speaks AMQP and its management answers; Docker opens ports before there is a broker."""
-        parts = urllib.parse.urlsplit(self.url)
-        return _speaks_amqp(parts.hostname or "", parts.port or 0) and self._management_answers()
+        read = hosts.parse(self.url)
+        return any(_speaks_amqp(host.name, host.port) for host in read.hosts) and self._management_answers()
 
     def _management_answers(self) -> bool:
         try:

@@ -8,6 +8,8 @@ from services.aggregator.merging import Merger
 from services.aggregator.store import Store
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.minority import Minority
+from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.config import Settings
@@ -33,12 +35,12 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
         database = Database(settings.database_url.get_secret_value(), name="aggregator", pool=POOL)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
-        url = settings.amqp_url.get_secret_value()
+        nodes = Nodes.of(settings.amqp_url.get_secret_value())
         publishing = await stack.enter_async_context(
-            connected(url, name="aggregator publish", timeout=settings.start_timeout)
+            connected(nodes, name="aggregator publish", timeout=settings.start_timeout)
         )
         consuming = await stack.enter_async_context(
-            connected(url, name="aggregator consume", timeout=settings.start_timeout)
+            connected(nodes, name="aggregator consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publishing)
         commands = Relay(database, publisher, "command")
@@ -53,6 +55,7 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             every=settings.repair_every,
             patience=settings.repair_leaderless,
         )
+        minority = Minority(nodes, (publishing, consuming), publisher, (subscription,))
         await repair.whole(settings.start_timeout)
         await publisher.open(DEAD, COMMANDS, EVENTS, within=settings.start_timeout)
         consumer = WindowConsumer(
@@ -64,7 +67,13 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
         )
         probes = Listener(
             probes_app(
-                {"database": database.check, "consumer": broker_check(consumer), "topology": repair.check}, repair.notes
+                {
+                    "database": database.check,
+                    "consumer": broker_check(consumer),
+                    "topology": repair.check,
+                    "node": minority.check,
+                },
+                repair.notes,
             ),
             host=settings.http_host,
             port=settings.http_port,
@@ -79,6 +88,7 @@ async def aggregator(settings: Settings, *, size: int, age: float) -> AsyncGener
             "relay commands": commands.run(),
             "relay events": events.run(),
             "repair": repair.run(),
+            "minority": minority.run(),
             "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }

@@ -21,13 +21,15 @@ from services.api.system.broker_view import BrokerView
 from services.api.system.checks import broker_check, commands_check, draining_check
 from services.api.system.dead_letter_desk import DeadLetterDesk
 from shared.amqp.connection import connected
+from shared.amqp.minority import Minority
+from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
 from shared.db import Database
 from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
 from shared.observability.listening import Listener
 from shared.outbox import Relay
-from shared.topology import COMMANDS, EVENTS, fed_by
+from shared.topology import COMMANDS, DEAD_LETTERS, EVENTS, fed_by
 from shared.topology.repair import Repair
 
 log = structlog.get_logger()
@@ -46,13 +48,12 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
         database = Database(settings.database_url.get_secret_value(), name="api", pool=POOL)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
+        nodes = Nodes.of(settings.amqp_url.get_secret_value())
         connection = await stack.enter_async_context(
-            connected(settings.amqp_url.get_secret_value(), name="api publish", timeout=settings.start_timeout)
+            connected(nodes, name="api publish", timeout=settings.start_timeout)
         )
         # A connection of its own: an alarm of the broker blocks the one that publishes, and looking must go on.
-        looking = await stack.enter_async_context(
-            connected(settings.amqp_url.get_secret_value(), name="api look", timeout=settings.start_timeout)
-        )
+        looking = await stack.enter_async_context(connected(nodes, name="api look", timeout=settings.start_timeout))
         publisher = Publisher(connection)
         repair = Repair(
             looking,
@@ -62,6 +63,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
             every=settings.repair_every,
             patience=settings.repair_leaderless,
         )
+        minority = Minority(nodes, (connection, looking), publisher, ask=DEAD_LETTERS.name)
         await repair.whole(settings.start_timeout)
         await publisher.open(COMMANDS, EVENTS, within=settings.start_timeout)
         keys = Keys(database, digest(settings.operator_key.get_secret_value()))
@@ -79,6 +81,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
                 "database": database.check,
                 "broker": broker_check(connection),
                 "topology": repair.check,
+                "node": minority.check,
                 "commands": commands_check(database),
             },
             rooms=(keys, Limits(settings.rate_limit), BrokerView(looking), DeadLetterDesk(looking, connection), tail),
@@ -106,6 +109,7 @@ async def api(settings: ApiSettings) -> AsyncGenerator[Loops]:
             "cleaning": Cleaning(database).run(),
             "tail": tail.run(),
             "repair": repair.run(),
+            "minority": minority.run(),
             "heartbeat": heartbeat.run(),
         }
         began = time.monotonic()

@@ -12,6 +12,8 @@ from services.planner.store import Store
 from services.planner.timekeeper import Timekeeper
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.minority import Minority
+from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.config import Settings
@@ -36,12 +38,12 @@ async def planner(
         database = Database(settings.database_url.get_secret_value(), name="planner", pool=workers + 4)
         stack.push_async_callback(database.close)
         await database.wait(settings.start_timeout)
-        url = settings.amqp_url.get_secret_value()
+        nodes = Nodes.of(settings.amqp_url.get_secret_value())
         publish = await stack.enter_async_context(
-            connected(url, name="planner publish", timeout=settings.start_timeout)
+            connected(nodes, name="planner publish", timeout=settings.start_timeout)
         )
         consume = await stack.enter_async_context(
-            connected(url, name="planner consume", timeout=settings.start_timeout)
+            connected(nodes, name="planner consume", timeout=settings.start_timeout)
         )
         publisher = Publisher(publish)
         commands = Relay(database, publisher, "command")
@@ -71,6 +73,7 @@ async def planner(
             every=settings.repair_every,
             patience=settings.repair_leaderless,
         )
+        minority = Minority(nodes, (publish, consume), publisher, (pool.subscription,))
         await repair.whole(settings.start_timeout)
         await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS, within=settings.start_timeout)
         timekeeper = Timekeeper(store, publishing, consume, tick=tick, on_commit=ring)
@@ -78,7 +81,13 @@ async def planner(
         maintenance = Maintenance(database, retention)
         probes = Listener(
             probes_app(
-                {"database": database.check, "consumer": broker_check(pool), "topology": repair.check}, repair.notes
+                {
+                    "database": database.check,
+                    "consumer": broker_check(pool),
+                    "topology": repair.check,
+                    "node": minority.check,
+                },
+                repair.notes,
             ),
             host=settings.http_host,
             port=settings.http_port,
@@ -91,6 +100,7 @@ async def planner(
             "relay commands": commands.run(),
             "relay events": events.run(),
             "repair": repair.run(),
+            "minority": minority.run(),
             "heartbeat": heartbeat.run(),
             "maintenance": maintenance.run(),
             "gauges": Gauges(database).run(),

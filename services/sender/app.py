@@ -18,6 +18,8 @@ from services.sender.store import Store
 from services.sender.watch import Watch
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.minority import Minority
+from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.config import FcmSettings, Settings
@@ -63,9 +65,13 @@ async def sender(
             )
         gateway = FcmGateway(FcmOptions(max_in_flight=max_in_flight, transfer=transfer))
         stack.push_async_callback(gateway.close, settings.drain_timeout)
-        url = settings.amqp_url.get_secret_value()
-        publish = await stack.enter_async_context(connected(url, name="sender publish", timeout=settings.start_timeout))
-        consume = await stack.enter_async_context(connected(url, name="sender consume", timeout=settings.start_timeout))
+        nodes = Nodes.of(settings.amqp_url.get_secret_value())
+        publish = await stack.enter_async_context(
+            connected(nodes, name="sender publish", timeout=settings.start_timeout)
+        )
+        consume = await stack.enter_async_context(
+            connected(nodes, name="sender consume", timeout=settings.start_timeout)
+        )
         publisher = Publisher(publish)
         store = Store(database, times)
         watch = Watch(store)
@@ -91,6 +97,7 @@ async def sender(
             every=settings.repair_every,
             patience=settings.repair_leaderless,
         )
+        minority = Minority(nodes, (publish, consume), publisher, [pool.subscription for pool in pools.values()])
         await repair.whole(settings.start_timeout)
         await publisher.open(RESULTS, RETRY, BATCHES, DEAD, within=settings.start_timeout)
         heartbeat = Heartbeat(
@@ -109,6 +116,7 @@ async def sender(
                     "database": database.check,
                     **{f"lane {lane}": broker_check(pool) for lane, pool in pools.items()},
                     "topology": repair.check,
+                    "node": minority.check,
                 },
                 notes,
             ),
@@ -121,6 +129,7 @@ async def sender(
             **{f"lane {lane}": pool.run() for lane, pool in pools.items()},
             "watch": watch.run(),
             "repair": repair.run(),
+            "minority": minority.run(),
             "heartbeat": heartbeat.run(),
             "probes": probes.run(),
         }

@@ -1,4 +1,4 @@
-"""Connecting to RabbitMQ: bounded at start, for ever afterwards.
+"""Connecting to RabbitMQ: bounded at start, for ever afterwards, to any of the nodes that the URL leads to.
 
 `patiently` is the one way to wait for a broker that is away or silent: for each step of a start, and for consumers.
 """
@@ -11,15 +11,16 @@ from typing import TypeVar
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelLockedResource,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
 )
-from yarl import URL
 
+from shared.amqp.dialling import BrokerConnection
+from shared.amqp.nodes import Nodes
 from shared.errors import BrokerRefusedError, BrokerUnavailableError
 
 log = structlog.get_logger()
@@ -71,7 +72,7 @@ async def close(what: AbstractChannel | AbstractConnection) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, *, name: str, timeout: float) -> AsyncGenerator[AbstractRobustConnection]:  # noqa: ASYNC109 - see connect
+async def connected(url: str | Nodes, *, name: str, timeout: float) -> AsyncGenerator[BrokerConnection]:  # noqa: ASYNC109 - see connect
     """Open a connection as `connect` does, and close it."""
     connection = await connect(url, name=name, timeout=timeout)
     try:
@@ -80,13 +81,15 @@ async def connected(url: str, *, name: str, timeout: float) -> AsyncGenerator[Ab
         await close(connection)
 
 
-async def connect(url: str, *, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - bounds many attempts
+async def connect(url: str | Nodes, *, name: str, timeout: float) -> BrokerConnection:  # noqa: ASYNC109 - bounds many attempts
     """Open a connection named `name` (operators see it), trying for `timeout` seconds.
 
-    Raises `BrokerUnavailableError` with what to check when the broker did not answer in that time.
+    Connections of one process share their `Nodes`. Raises `BrokerUnavailableError` with what to check when the broker
+    did not answer in that time.
     """
+    nodes = Nodes.of(url) if isinstance(url, str) else url
     attempt = max(1.0, min(CONNECT_TIMEOUT, timeout))
-    return await patiently(lambda: _connect(url, name, attempt), within=timeout)
+    return await patiently(lambda: _connect(nodes, name, attempt), within=timeout)
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, within: float, every: float | None = None) -> T:
@@ -111,10 +114,8 @@ async def patiently(step: Callable[[], Awaitable[T]], *, within: float, every: f
         await asyncio.sleep(pause)
 
 
-async def _connect(url: str, name: str, timeout: float) -> AbstractRobustConnection:  # noqa: ASYNC109 - a socket's too
-    connection = aio_pika.RobustConnection(
-        URL(url), reconnect_interval=RECONNECT_INTERVAL, client_properties={"connection_name": name}
-    )
+async def _connect(nodes: Nodes, name: str, timeout: float) -> BrokerConnection:  # noqa: ASYNC109 - a socket's too
+    connection = BrokerConnection(nodes, name=name, reconnect_interval=RECONNECT_INTERVAL)
     try:
         # The outer limit covers a connection that is lost as soon as it is made: aio-pika waits for the next one.
         with not_cancelled():
@@ -123,9 +124,10 @@ async def _connect(url: str, name: str, timeout: float) -> AbstractRobustConnect
     except BaseException as error:
         # Whatever it was: aio-pika's own task would go on connecting, even through the end of the event loop.
         await close(connection)
+        connection.gave_up()
         if isinstance(error, TROUBLE):
             raise BrokerUnavailableError(
-                f"RabbitMQ did not accept a connection at {_without_password(url)}: {in_words(error)}. {CHECK}"
+                f"RabbitMQ did not accept a connection at {nodes.url}: {in_words(error)}. {CHECK}"
             ) from error
         raise
     return connection
@@ -134,7 +136,3 @@ async def _connect(url: str, name: str, timeout: float) -> AbstractRobustConnect
 def in_words(error: BaseException) -> str:
     """What an error says, with its name: many of aiormq's say nothing else."""
     return f"{type(error).__name__}: {error}"
-
-
-def _without_password(url: str) -> str:
-    return str(URL(url).with_password(None))

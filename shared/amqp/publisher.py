@@ -56,7 +56,16 @@ class Publisher:
         self._returned, self._unconfirmed, self._refused = Failures(), Failures(), Failures()
         self._absent, self._forbidden = Failures(), Failures()
         self._failures = (self._returned, self._unconfirmed, self._refused, self._absent, self._forbidden)
+        self._waiting: dict[int, float] = {}
+        self.confirmed = 0
         self.on_lost_way: Callable[[], None] = lambda: None
+
+    async def waits(self) -> float:
+        """Seconds that the oldest publish waits for its confirm, while nothing but the broker's silence holds it up."""
+        oldest = min(self._waiting.values(), default=None)
+        if oldest is None or not await self._flows():
+            return 0.0
+        return asyncio.get_running_loop().time() - oldest
 
     @property
     def returned(self) -> list[tuple[str, str]]:
@@ -186,6 +195,7 @@ class Publisher:
         )
         way = (exchange, routing_key)
         used = self._exchanges[exchange]
+        self._waiting[id(message)] = asyncio.get_running_loop().time()
         try:
             # The outer limit covers waiting for a reconnect, which aio-pika's own timeout does not.
             with not_cancelled():
@@ -199,6 +209,9 @@ class Publisher:
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
+        finally:
+            del self._waiting[id(message)]
+        self.confirmed += 1
         if any(self._failures):
             for failures in self._failures:
                 failures.pop(way, None)

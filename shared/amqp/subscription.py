@@ -161,6 +161,11 @@ class Subscription:
         """Whether it wants to consume and does not: the broker has not registered it, or has ended its connection."""
         return self._wanted and not self.consuming
 
+    @property
+    def room(self) -> bool:
+        """Whether it would take a message if there were one, and wants to."""
+        return self._wanted and (self._tag is None or self.deliveries.unfinished < self._prefetch)
+
     def forgotten(self, *, ready: int, consumers: int) -> bool:
         """Whether the broker does not know our consumer, told by two looks at its queue in a row.
 

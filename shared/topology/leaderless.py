@@ -8,7 +8,8 @@ to other queues of its exchange on the same channel is not confirmed either.
 |---|---|
 | to which publishes fail, or that registers no consumer of ours | suspected, and asked for one on a new connection |
 | that registers none within `ANSWERS_WITHIN` | leaderless: readiness names it |
-| that is leaderless for `patience`, while a new queue works | deleted, and put back by `repair` |
+| that registers none here and one at another node | this node is cut off, which `amqp.minority` looks after |
+| that is leaderless for `patience`, at every node, while a new queue works | deleted, and put back by `repair` |
 
 What was in it is not lost: messages stand for rows of the ledger, whose sweeps publish them again. Dead letters stand
 for nothing else, so `dead` is never deleted.
@@ -19,12 +20,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import structlog
-from aio_pika.abc import AbstractRobustConnection
 
+from shared.amqp.dialling import BrokerConnection
+from shared.amqp.lifesigns import Answer
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.topology import DEAD_LETTERS, Queue
-from shared.topology.questions import Answer, Questions
+from shared.topology.questions import Questions
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ class Leaderless:
 
     def __init__(
         self,
-        connection: AbstractRobustConnection,
+        connection: BrokerConnection,
         publisher: Publisher,
         consumers: Mapping[str, Subscription],
         *,
@@ -49,6 +51,7 @@ class Leaderless:
         self._consumers = consumers
         self._patience = patience
         self._silent: list[Queue] = []
+        self._unasked = False
         self._since: dict[str, float] = {}
         self._served: dict[str, float] = {}
         self._seen: object = None
@@ -63,7 +66,13 @@ class Leaderless:
     def told(self) -> str | None:
         """For readiness: which, and what to do; None if there is none."""
         said = []
-        if self._silent:
+        if self._silent and self._unasked:
+            said.append(
+                f"Queue {_names(self._silent)} is there, but takes no message and gives none, and not every node of "
+                "the cluster can be asked: most likely the majority of its nodes is away or cut off. Start the nodes "
+                "that are missing or mend the network between them, and delete nothing before."
+            )
+        elif self._silent:
             whose = ", and this process's broker user may not delete it" if self._broker.refused else ""
             said.append(
                 f"Queue {_names(self._silent)} is there, but takes no message and gives none: RabbitMQ has lost its "
@@ -84,7 +93,10 @@ class Leaderless:
         suspects = [queue for queue in present if self._suspected(queue)]
         answers = await asyncio.gather(*(self._broker.answer(queue) for queue in suspects))
         now = asyncio.get_running_loop().time()
-        self._silent = [queue for queue, answer in zip(suspects, answers, strict=True) if answer is Answer.SILENT]
+        silent = [queue for queue, answer in zip(suspects, answers, strict=True) if answer is Answer.SILENT]
+        others = await asyncio.gather(*(self._broker.elsewhere(queue) for queue in silent))
+        self._silent = [q for q, told in zip(silent, others, strict=True) if Answer.SERVES not in told]
+        self._unasked = any(answer is not Answer.SILENT for told in others for answer in told)
         self._doubtful = [
             queue
             for queue, answer in zip(suspects, answers, strict=True)
@@ -99,7 +111,7 @@ class Leaderless:
         self._since = {queue.name: before.get(queue.name, now) for queue in self._silent}
         lost = [queue for queue in self._silent if now - self._since[queue.name] >= self._patience]
         lost = [queue for queue in lost if queue != DEAD_LETTERS]
-        if lost and await self._broker.a_new_one_works(lost[0]):
+        if lost and not self._unasked and await self._broker.a_new_one_works(lost[0]):
             gone = await asyncio.gather(*(self._given_up(queue) for queue in lost))
             for queue in (queue for queue, deleted in zip(lost, gone, strict=True) if deleted):
                 self._silent.remove(queue)

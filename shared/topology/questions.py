@@ -7,16 +7,17 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from enum import Enum, auto
 from typing import Any
 
 import aiormq
 import structlog
-from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError
 
 from shared.amqp.connection import CHECK, CONNECT_TIMEOUT, TROUBLE, in_words, not_cancelled
+from shared.amqp.dialling import TRY, BrokerConnection, To
+from shared.amqp.lifesigns import Answer
+from shared.amqp.nodes import Address
 from shared.errors import BrokerUnavailableError
 from shared.topology import Queue
 
@@ -36,26 +37,25 @@ TRIAL_LIVES = 60_000
 """Milliseconds after which the broker itself deletes a trial's queue, should this process die in between."""
 
 
-class Answer(Enum):
-    """What a queue that is asked for a consumer does."""
-
-    SERVES = auto()
-    SILENT = auto()
-    NOT_OURS_TO_ASK = auto()
-    UNKNOWN = auto()
-
-
 class Questions:
-    """Asks on the broker of `connection`; `refused` once it was not allowed to declare or delete."""
+    """Asks at the node of `connection`; `refused` once it was not allowed to declare or delete."""
 
-    def __init__(self, connection: AbstractRobustConnection) -> None:
+    def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
         self.refused = False
 
-    async def answer(self, queue: Queue) -> Answer:
-        """Whether it registers a consumer."""
+    async def elsewhere(self, queue: Queue) -> list[Answer]:
+        """Whether it registers a consumer at each of the other nodes: none is known where the URL leads to one only."""
+        here = self._connection.address
+        if here is None:
+            return [Answer.UNKNOWN]
+        others = await self._connection.nodes.others(here)
+        return await asyncio.gather(*(self.answer(queue, at=other) for other in others))
+
+    async def answer(self, queue: Queue, *, at: Address | None = None) -> Answer:
+        """Whether it registers a consumer, at this node or at another."""
         try:
-            async with self._channel(ANSWERS_WITHIN) as channel:
+            async with self._channel(ANSWERS_WITHIN, at) as channel:
                 await channel.basic_qos(prefetch_count=1)
                 await channel.basic_consume(queue.name, _ignore, arguments={"x-priority": LAST})
         except (TimeoutError, ConnectionInternalError):
@@ -102,18 +102,22 @@ class Questions:
         return False
 
     @asynccontextmanager
-    async def _channel(self, within: float) -> AsyncGenerator[AbstractChannel]:
+    async def _channel(self, within: float, at: Address | None = None) -> AsyncGenerator[AbstractChannel]:
         """A channel on a connection of its own: what waits for a leader holds up everything on its connection.
 
         Raises `BrokerUnavailableError` when the broker does not take the connection, `TimeoutError` for what follows.
         """
-        transport = self._connection.transport
-        if transport is None:
+        address = at or self._connection.address
+        if address is None:
             raise BrokerUnavailableError(f"No queue can be asked: RabbitMQ's connection is lost. {CHECK}")
-        connection = aiormq.Connection(transport.connection.url, client_properties={"connection_name": NAME})
+        connection = aiormq.Connection(
+            self._connection.nodes.url.at(address.host),
+            client_properties={"connection_name": NAME},
+            transport_factory=To(address),
+        )
         try:
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
+                async with asyncio.timeout(CONNECT_TIMEOUT if at is None else TRY):
                     await connection.connect()
             except TROUBLE as error:
                 raise BrokerUnavailableError(f"RabbitMQ takes no connection: {in_words(error)}. {CHECK}") from error

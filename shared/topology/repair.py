@@ -21,11 +21,11 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import ChannelAccessRefused
 
 from shared.amqp.connection import CHECK, TROUBLE, in_words, not_cancelled, patiently
 from shared.amqp.depth import RENEW, Depth
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError
@@ -56,7 +56,7 @@ class Repair:
 
     def __init__(
         self,
-        connection: AbstractRobustConnection,
+        connection: BrokerConnection,
         publisher: Publisher,
         *,
         exchanges: Sequence[str],

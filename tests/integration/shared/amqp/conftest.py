@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aio_pika.abc import AbstractRobustConnection
 from yarl import URL
 
 from deploy.local.ports import free_port
 from shared.amqp.connection import connect, connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.topology import EXCHANGES
 from tests.integration.shared.amqp.outside import Outside
@@ -16,7 +16,7 @@ from tests.support.forwarder import Forwarder
 
 
 @pytest.fixture
-async def connection(amqp_url: str) -> AsyncIterator[AbstractRobustConnection]:
+async def connection(amqp_url: str) -> AsyncIterator[BrokerConnection]:
     """Connect as a service does."""
     async with await connect(amqp_url, name="test", timeout=10) as opened:
         yield opened
@@ -32,21 +32,21 @@ async def way(amqp_url: str) -> AsyncIterator[Forwarder]:
 
 
 @pytest.fixture
-async def remote(amqp_url: str, way: Forwarder) -> AsyncIterator[AbstractRobustConnection]:
+async def remote(amqp_url: str, way: Forwarder) -> AsyncIterator[BrokerConnection]:
     """Connect by way of that port."""
     async with connected(str(URL(amqp_url).with_port(way.port)), name="remote", timeout=10) as opened:
         yield opened
 
 
 @pytest.fixture
-async def publishing(amqp_url: str) -> AsyncIterator[AbstractRobustConnection]:
+async def publishing(amqp_url: str) -> AsyncIterator[BrokerConnection]:
     """Publish on a connection of its own, as a service does."""
     async with await connect(amqp_url, name="publishing", timeout=10) as opened:
         yield opened
 
 
 @pytest.fixture
-async def publisher(publishing: AbstractRobustConnection) -> AsyncIterator[Publisher]:
+async def publisher(publishing: BrokerConnection) -> AsyncIterator[Publisher]:
     """Publish to every exchange."""
     opened = Publisher(publishing)
     await opened.open(*EXCHANGES)

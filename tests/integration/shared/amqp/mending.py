@@ -5,10 +5,9 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote, urlsplit
 
-from aio_pika.abc import AbstractRobustConnection
-
 from deploy.local.broker import Broker
 from shared.amqp.connection import connect
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady
@@ -28,7 +27,7 @@ WITHIN = 15.0
 
 @asynccontextmanager
 async def mended(
-    connection: AbstractRobustConnection, publisher: Publisher, every: float, *consumers: WorkerPool
+    connection: BrokerConnection, publisher: Publisher, every: float, *consumers: WorkerPool
 ) -> AsyncGenerator[Repair]:
     """Look after everything for as long as the block."""
     repair = Repair(

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from aio_pika.abc import AbstractRobustConnection
 
 from deploy.local.broker import Broker
 from shared.amqp import publisher as publishing_module
 from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, questions
@@ -54,7 +54,7 @@ def lose_leader(broker: Broker, amqp_url: str) -> Callable[[str, str], None]:
 
 @pytest.mark.parametrize("how", [SUSPENDED, STOPPED])
 async def test_a_queue_that_confirms_nothing_is_named_and_put_back(
-    publishing: AbstractRobustConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     outside: Outside,
     lose_leader: Callable[[str, str], None],
@@ -81,8 +81,8 @@ async def test_a_queue_that_confirms_nothing_is_named_and_put_back(
 
 @pytest.mark.parametrize("how", [SUSPENDED, STOPPED])
 async def test_a_queue_that_registers_no_consumer_is_put_back_and_consumed(
-    connection: AbstractRobustConnection,
-    publishing: AbstractRobustConnection,
+    connection: BrokerConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     dead: DeadLetters,
     lose_leader: Callable[[str, str], None],
@@ -102,8 +102,8 @@ async def test_a_queue_that_registers_no_consumer_is_put_back_and_consumed(
 
 
 async def test_a_consumer_of_a_lost_queue_takes_no_other_of_its_connection_along(
-    connection: AbstractRobustConnection,
-    publishing: AbstractRobustConnection,
+    connection: BrokerConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     dead: DeadLetters,
     lose_leader: Callable[[str, str], None],
@@ -131,7 +131,7 @@ async def test_a_consumer_of_a_lost_queue_takes_no_other_of_its_connection_along
 
 
 async def test_a_broker_that_goes_away_while_a_queue_is_asked_ends_nobody(
-    remote: AbstractRobustConnection,
+    remote: BrokerConnection,
     way: Forwarder,
     publisher: Publisher,
     lose_leader: Callable[[str, str], None],
@@ -155,7 +155,7 @@ async def test_a_broker_that_goes_away_while_a_queue_is_asked_ends_nobody(
 
 async def test_two_that_look_put_it_back_once(
     amqp_url: str,
-    publishing: AbstractRobustConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     outside: Outside,
     lose_leader: Callable[[str, str], None],
@@ -177,7 +177,7 @@ async def test_two_that_look_put_it_back_once(
 
 
 async def test_dead_letters_are_named_and_never_deleted(
-    publishing: AbstractRobustConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     lose_leader: Callable[[str, str], None],
     caplog: pytest.LogCaptureFixture,
@@ -235,7 +235,7 @@ async def test_who_may_not_delete_names_it(
 
 
 async def test_a_publish_that_an_alarm_holds_accuses_no_queue(
-    publishing: AbstractRobustConnection, publisher: Publisher, broker: Broker
+    publishing: BrokerConnection, publisher: Publisher, broker: Broker
 ) -> None:
     """Nor does one that waits for a connection."""
     control = broker.control

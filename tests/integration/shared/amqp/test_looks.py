@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aio_pika.abc import AbstractRobustConnection
 from yarl import URL
 
 from deploy.local.ports import free_port
 from shared.amqp.connection import connected
 from shared.amqp.depth import Refusals, depth
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.errors import LookRefusedError
 from shared.topology import BATCHES, EXCHANGES, QUEUES, RESULTS
@@ -28,14 +28,14 @@ async def refuser(amqp_url: str) -> AsyncIterator[LookRefuser]:
 
 
 @pytest.fixture
-async def blind(amqp_url: str, refuser: LookRefuser) -> AsyncIterator[AbstractRobustConnection]:
+async def blind(amqp_url: str, refuser: LookRefuser) -> AsyncIterator[BrokerConnection]:
     """Connect by way of it."""
     async with connected(str(URL(amqp_url).with_port(refuser.port)), name="blind", timeout=10) as opened:
         yield opened
 
 
 async def test_a_refused_look_is_no_missing_queue_and_is_asked_for_once(
-    blind: AbstractRobustConnection, refuser: LookRefuser
+    blind: BrokerConnection, refuser: LookRefuser
 ) -> None:
     """Every refusal is an error in the broker's log."""
     refusals = Refusals(blind)
@@ -46,7 +46,7 @@ async def test_a_refused_look_is_no_missing_queue_and_is_asked_for_once(
 
 
 async def test_a_service_that_may_not_look_starts_publishes_and_says_it(
-    blind: AbstractRobustConnection, refuser: LookRefuser, outside: Outside
+    blind: BrokerConnection, refuser: LookRefuser, outside: Outside
 ) -> None:
     """It is ready, with a note; looks are not repeated."""
     publisher = Publisher(blind)
@@ -65,7 +65,7 @@ async def test_a_service_that_may_not_look_starts_publishes_and_says_it(
 
 
 async def test_what_may_not_be_looked_at_and_is_missing_is_told_by_its_use(
-    blind: AbstractRobustConnection, outside: Outside
+    blind: BrokerConnection, outside: Outside
 ) -> None:
     """A publish that comes back or closes its channel."""
     publisher = Publisher(blind)

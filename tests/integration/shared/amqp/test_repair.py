@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractRobustConnection
 
 from deploy.local.broker import Broker
 from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
+from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
@@ -37,7 +37,7 @@ from tests.support.forwarder import Forwarder
 
 @asynccontextmanager
 async def consuming(
-    connection: AbstractRobustConnection, dead: DeadLetters, work: Callable[[Delivery], object]
+    connection: BrokerConnection, dead: DeadLetters, work: Callable[[Delivery], object]
 ) -> AsyncGenerator[WorkerPool]:
     """Work on `sender.high` for as long as the block."""
 
@@ -58,8 +58,8 @@ async def consuming(
 
 
 async def test_a_deleted_queue_is_put_back_and_consumed_again(
-    connection: AbstractRobustConnection,
-    publishing: AbstractRobustConnection,
+    connection: BrokerConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     dead: DeadLetters,
     outside: Outside,
@@ -89,7 +89,7 @@ async def test_a_deleted_queue_is_put_back_and_consumed_again(
 
 
 async def test_a_removed_binding_is_named_by_the_message_that_came_back_and_put_back_at_once(
-    publishing: AbstractRobustConnection, publisher: Publisher, outside: Outside
+    publishing: BrokerConnection, publisher: Publisher, outside: Outside
 ) -> None:
     """No look finds it: a binding cannot be asked for."""
     async with mended(publishing, publisher, NEVER) as repair:
@@ -106,7 +106,7 @@ async def test_a_removed_binding_is_named_by_the_message_that_came_back_and_put_
 
 
 async def test_a_deleted_exchange_hinders_no_other_and_is_put_back_with_its_bindings(
-    publishing: AbstractRobustConnection, publisher: Publisher, outside: Outside
+    publishing: BrokerConnection, publisher: Publisher, outside: Outside
 ) -> None:
     """A publish to it closes its own channel only; the broker had deleted its bindings along with it."""
     await outside.channel.exchange_delete(RESULTS)
@@ -124,8 +124,8 @@ async def test_a_deleted_exchange_hinders_no_other_and_is_put_back_with_its_bind
 
 async def test_a_vhost_that_was_wiped_is_filled_again_and_everything_goes_on(
     amqp_url: str,
-    connection: AbstractRobustConnection,
-    publishing: AbstractRobustConnection,
+    connection: BrokerConnection,
+    publishing: BrokerConnection,
     publisher: Publisher,
     dead: DeadLetters,
     broker: Broker,
@@ -220,7 +220,7 @@ async def test_a_vhost_with_nothing_of_ours_is_left_alone(empty_amqp_url: str) -
 
 
 async def test_a_broker_that_goes_away_while_a_service_looks_is_waited_for(
-    remote: AbstractRobustConnection, way: Forwarder
+    remote: BrokerConnection, way: Forwarder
 ) -> None:
     """And given up, when its time is over, with what to check."""
     repair = Repair(remote, Publisher(remote), exchanges=EXCHANGES, queues=QUEUES, every=NEVER)
@@ -235,7 +235,7 @@ async def test_a_broker_that_goes_away_while_a_service_looks_is_waited_for(
 
 
 async def test_who_uses_a_part_looks_after_that_part_only(
-    amqp_url: str, publishing: AbstractRobustConnection, publisher: Publisher, outside: Outside
+    amqp_url: str, publishing: BrokerConnection, publisher: Publisher, outside: Outside
 ) -> None:
     """A sender of the high lane is not unready for want of the low one."""
     await outside.channel.queue_delete("sender.low")

@@ -1,6 +1,7 @@
 """The broker's URL: several hosts, and no secret in what is said about it."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from aiormq.connection import Connection
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from shared.amqp.hosts import BrokerUrl, Host, parse
+from shared.amqp.hosts import Host, parse
 
 
 @pytest.mark.parametrize(
@@ -105,11 +106,13 @@ def test_any_login_and_vhost_come_back_as_they_were_encoded(
     user: str | None, password: str | None, vhost: str, hosts: list[tuple[str, int]]
 ) -> None:
     """What is encoded is no trouble, whatever it is."""
-    named = tuple(Host(*host) for host in hosts)
-    url = BrokerUrl("amqp", named, user, password, vhost)
-    for host in named:
-        told = url.at(host)
-        read = parse(str(told))
-        assert (read.user or None, read.password, read.vhost) == (user, password, vhost)
-        assert read.hosts == (host,)
+    login = "" if user is None else quote(user, safe="")
+    login += "" if password is None else f":{quote(password, safe='')}"
+    several = ",".join(str(Host(*host)) for host in hosts)
+    read = parse(f"amqp://{login}{'@' if login else ''}{several}/{quote(vhost, safe='')}")
+    assert (read.user or None, read.password, read.vhost) == (user, password, vhost)
+    assert list(read.hosts) == hosts
+    for host in read.hosts:
+        told = read.at(host)
         assert (told.user or None, told.password) == (user, password)
+        assert (told.host, told.port) == host
