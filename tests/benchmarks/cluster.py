@@ -88,7 +88,7 @@ def main(
     devices: Annotated[int, typer.Option(min=2_000)] = 200_000,
     lasts: Annotated[float, typer.Option(min=0, help="Seconds until it is undone.")] = 60.0,
     node: Annotated[int, typer.Option(min=0, max=3, help="0: the one with the most connections.")] = 0,
-    hosts: Annotated[str, typer.Option(help="The nodes that the services' URL names.")] = "1",
+    hosts: Annotated[str, typer.Option(help="The nodes that the services' URL names.")] = "1,2,3",
     haproxy: Annotated[Check | None, typer.Option(help="Put it before them, with this health check.")] = None,
     *,
     json: Annotated[bool, typer.Option("--json")] = False,

@@ -200,7 +200,7 @@ async def fresh_stage(
     """
     clusters: list[Cluster] = []
     options = StackOptions(
-        broker=cluster_broker(clusters.append, hosts=(1,)) if clustered else None,
+        broker=cluster_broker(clusters.append) if clustered else None,
         name="chaos",
         planners=len(PLANNERS),
         senders=("high,normal,low",) * len(SENDERS),
