@@ -10,7 +10,7 @@ from typing import Any
 from deploy.local.audit import COUNTERS, Seen, read_ledger
 from shared.topology import DEAD_LETTERS, QUEUES
 from tests.chaos.checker.state import CampaignBooks, DeadLetter, Disturbance, State
-from tests.chaos.stage import QUOTA, Stage
+from tests.chaos.stage import Stage
 from tests.chaos.witnesses import Witnesses
 
 SETTLES_WITHIN = 90.0
@@ -59,6 +59,7 @@ async def gather(stage: Stage, witnesses: Witnesses, began: float, disturbances:
         inactive = frozenset(
             row["target"] for row in await connection.fetch("select target from device where not active")
         )
+        quota = float(await connection.fetchval("select max(rate) from project"))
         outbox = int(await connection.fetchval("select count(*) from outbox"))
     heard = {
         campaign: {number: frozenset(texts) for number, texts in told.items()}
@@ -68,7 +69,7 @@ async def gather(stage: Stage, witnesses: Witnesses, began: float, disturbances:
         campaigns=campaigns,
         inactive=inactive,
         heard=heard,
-        quota=QUOTA,
+        quota=quota,
         began=began,
         stalls=witnesses.stalls,
         commits=witnesses.commits,
