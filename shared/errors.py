@@ -6,6 +6,7 @@ CarillonError
 └── UnavailableError        infrastructure trouble: nothing is decided, try again
     ├── BrokerUnavailableError
     │   └── BrokerRefusedError
+    │       ├── TopologyDiffersError
     │       ├── QueueMissingError
     │       └── LookRefusedError
     └── DatabaseUnavailableError
@@ -34,6 +35,10 @@ class BrokerUnavailableError(UnavailableError):
 
 class BrokerRefusedError(BrokerUnavailableError):
     """Raised when the broker answers, and what was asked for is missing or not for this user: waiting helps nobody."""
+
+
+class TopologyDiffersError(BrokerRefusedError):
+    """Raised when exchanges or queues are there and not as we declare them; each is named, with what to do."""
 
 
 class QueueMissingError(BrokerRefusedError):

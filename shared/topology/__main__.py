@@ -8,18 +8,19 @@ import asyncio
 import os
 import sys
 from typing import Self
-from urllib.parse import unquote
 
+from aiormq.exceptions import ChannelAccessRefused
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from yarl import URL
 
 from shared.amqp import hosts
 from shared.amqp.connection import connect
 from shared.config import load
-from shared.errors import CarillonError
+from shared.errors import BrokerRefusedError, CarillonError, TopologyDiffersError
 from shared.topology import EXCHANGES, QUEUES
 from shared.topology.declare import declare
+from shared.topology.differing import Difference, differing
+from shared.topology.looking import Looker
 from shared.topology.management import Management, passwords
 from shared.values import BaseUrl, BrokerUrl, Certificates, Folder, Seconds
 from shared.variables import strangers
@@ -61,27 +62,62 @@ class TopologySettings(BaseSettings):
 
 
 async def main() -> None:
-    """Connect, declare, put; say what is there."""
+    """Connect, compare, declare, put; say what is there. Raises `TopologyDiffersError` before anything is changed."""
     settings = load(TopologySettings)
     if (told := strangers(os.environ)) is not None:
         sys.stderr.write(f"{told}\n")
     url = settings.amqp_url.get_secret_value()
+    broker = hosts.parse(url)
+    management = _management(settings, broker)
     connection = await connect(url, name="topology", timeout=settings.start_timeout)
-    async with connection, connection.channel() as channel:
-        await declare(channel)
+    async with connection:
+        found = await _differences(Looker(connection), management, broker.vhost)
+        if found:
+            raise TopologyDiffersError(_told(found, whole=management is not None))
+        async with connection.channel() as channel:
+            await declare(channel)
     sys.stdout.write(f"Declared {len(EXCHANGES)} exchanges and {len(QUEUES)} queues.\n")
-    if settings.management_url is not None:
-        await asyncio.to_thread(_manage, settings, settings.management_url, URL(url))
+    if management is not None:
+        await asyncio.to_thread(_manage, settings, management, broker.vhost)
 
 
-def _manage(settings: TopologySettings, management_url: str, broker: URL) -> None:
-    management = Management(
-        management_url,
+def _management(settings: TopologySettings, broker: hosts.BrokerUrl) -> Management | None:
+    if settings.management_url is None:
+        return None
+    return Management(
+        settings.management_url,
         user=broker.user or "guest",
         password=broker.password or "guest",
         ca_file=settings.management_ca_file,
     )
-    vhost = unquote(broker.raw_path.removeprefix("/")) or "/"
+
+
+async def _differences(looker: Looker, management: Management | None, vhost: str) -> list[Difference]:
+    """By the broker's refusals, and by the management API, which tells all of each and beats them."""
+    try:
+        seen = await looker.look(EXCHANGES, QUEUES)
+        refused = await differing(
+            looker.channel,
+            [name for name in EXCHANGES if name not in seen.missing],
+            [queue for queue in QUEUES if not seen.lacks(queue)],
+        )
+    except ChannelAccessRefused as error:
+        raise BrokerRefusedError(
+            f"The user of CARILLON_AMQP_URL may not declare our exchanges and queues: {error}. Use an administrator of "
+            f"the vhost."
+        ) from error
+    listed = await asyncio.to_thread(management.differences, vhost) if management is not None else []
+    known = {difference.what for difference in listed}
+    return [*(difference for difference in refused if difference.what not in known), *listed]
+
+
+def _told(found: list[Difference], *, whole: bool) -> str:
+    more = "" if whole else "\nOf each only the first difference is told: with CARILLON_MANAGEMENT_URL all are."
+    lines = "".join(f"\n- {difference}" for difference in found)
+    return f"The vhost holds what is ours and is not as it should be; nothing was changed.{lines}{more}"
+
+
+def _manage(settings: TopologySettings, management: Management, vhost: str) -> None:
     sys.stdout.write(f"Put {management.put_policies(vhost)} policies.\n")
     if settings.broker_passwords_dir is not None:
         users = passwords(settings.broker_passwords_dir)

@@ -9,8 +9,7 @@ from shared.topology import EXCHANGES, QUEUES
 async def declare(channel: AbstractChannel) -> None:
     """Create every exchange, queue and binding that is missing; repeating it changes nothing.
 
-    Raises aio_pika's `ChannelPreconditionFailed` when a queue exists with other arguments: delete that queue (its
-    messages come back from the ledger) and run this again.
+    Raises aio_pika's `ChannelPreconditionFailed` at the first that is there and different; `differing` tells them all.
     """
     for name in EXCHANGES:
         await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)

@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from shared.errors import BrokerUnavailableError, ConfigurationError
 from shared.topology.access import USERS, User
+from shared.topology.differing import Difference, seen_different
 from shared.topology.policies import POLICIES
+from shared.topology.steering import steered
 
 TIMEOUT = 10.0
 """Seconds for one call: the broker answers in milliseconds or is in trouble."""
@@ -31,6 +33,13 @@ class Management:
         if ca_file is not None:
             handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ca_file))))
         self._opener = urllib.request.build_opener(*handlers)
+
+    def differences(self, vhost: str) -> list[Difference]:
+        """What is there and not as we declare it, and policies that change it. Raises `BrokerUnavailableError`."""
+        exchanges, queues, policies, operator_policies = (
+            self._get(f"/{kind}/{_path(vhost)}") for kind in ("exchanges", "queues", "policies", "operator-policies")
+        )
+        return [*seen_different(exchanges, queues), *steered(policies, operator_policies)]
 
     def put_policies(self, vhost: str) -> int:
         """Put every policy; returns how many. Raises `BrokerUnavailableError`."""
@@ -55,17 +64,24 @@ class Management:
         )
 
     def _put(self, path: str, value: dict[str, Any]) -> None:
+        self._call("PUT", path, json.dumps(value).encode())
+
+    def _get(self, path: str) -> Any:
+        return json.loads(self._call("GET", path))
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(  # noqa: S310 - the scheme is the operator's setting
-            f"{self._url}/api{path}", method="PUT", data=json.dumps(value).encode(), headers=self._headers
+            f"{self._url}/api{path}", method=method, data=body, headers=self._headers
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT):
-                pass
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
+                said: bytes = answer.read()
         except OSError as error:
             raise BrokerUnavailableError(
-                f"The management API at {self._url} did not take {path}: {error}. Check CARILLON_MANAGEMENT_URL, and "
-                f"that the user of CARILLON_AMQP_URL is an administrator."
+                f"The management API at {self._url} did not take {method} {path}: {error}. Check "
+                f"CARILLON_MANAGEMENT_URL, and that the user of CARILLON_AMQP_URL is an administrator."
             ) from error
+        return said
 
 
 def passwords(folder: Path) -> dict[User, str]:

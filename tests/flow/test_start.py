@@ -53,7 +53,7 @@ def launch(stack: Stack, tmp_path: Path) -> Iterator[Launch]:
     ("absent", "others", "waiting", "sentence"),
     [
         ("CARILLON_AMQP_URL", "shared.topology", "broker.waiting", "RabbitMQ did not accept a connection at"),
-        ("CARILLON_DATABASE_URL", "shared.ledger.migrations", "database.waiting", "PostgreSQL did not answer at"),
+        ("CARILLON_DATABASE_URL", "shared.ledger.migrations", "database.waiting", "PostgreSQL at"),
     ],
 )
 async def test_a_server_that_never_comes_is_given_up_with_a_sentence(
