@@ -11,6 +11,7 @@ for: that it is missing shows in the first message that comes back, and such a m
 
 A queue that is there and serves nobody (`leaderless`) is deleted first, and then put back like one that is missing.
 What cannot be put back, or serves nobody, is let go of: it would harm the other queues of its connection.
+What is there and was declared otherwise (`comparing`) stays as it is, and readiness names it to who may declare.
 A consumer that the broker has forgotten (its queue was deleted and made again) is registered anew.
 What was in a deleted queue is lost there and nowhere else: the ledger's sweeps publish it again.
 """
@@ -31,6 +32,7 @@ from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError
 from shared.observability import metrics
 from shared.topology import EXCHANGES, Queue
+from shared.topology.comparing import Comparing
 from shared.topology.leaderless import Leaderless
 from shared.topology.looking import Looker, Seen
 
@@ -66,6 +68,8 @@ class Repair:
         patience: float = 60.0,
     ) -> None:
         self._looker = Looker(connection)
+        self._comparing = Comparing(self._looker)
+        self._seen = Seen()
         self._publisher = publisher
         self._exchanges = [name for name in EXCHANGES if name in exchanges]
         self._queues = tuple(queues)
@@ -94,6 +98,7 @@ class Repair:
             self._bell.clear()
             try:
                 await self.round()
+                await self._compare()
             except BrokerUnavailableError as error:
                 log.warning("topology.not_looked_at", error=str(error))
             await asyncio.sleep(BREATH)
@@ -111,8 +116,8 @@ class Repair:
             raise BrokerUnavailableError(lacking)
 
     async def check(self) -> str | None:
-        """For readiness: what is missing and what to do, or None."""
-        return self._told()
+        """For readiness: what is missing or differs and what to do, or None."""
+        return " ".join(filter(None, (self._told(), self._comparing.told()))) or None
 
     async def notes(self) -> Mapping[str, str]:
         """For readiness, where it hinders no work: what may not be looked at."""
@@ -134,6 +139,16 @@ class Repair:
         except ChannelAccessRefused as error:
             self._refused = True
             log.warning("topology.may_not_put_back", error=str(error))
+
+    async def _compare(self) -> None:
+        """Not before all is there: a start waits for no comparison, and what is being put back is as it should be."""
+        if self._missing:
+            return
+        seen = self._seen
+        exchanges = [name for name in self._exchanges if name not in seen.missing and name not in seen.hidden]
+        queues = [queue for queue in self._queues if queue.name in seen.there and queue not in self._leaderless]
+        async with _in_time(self._bell):
+            await self._comparing.look(exchanges, queues)
 
     async def _mend(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
         before = self._missing
@@ -162,7 +177,7 @@ class Repair:
         absent = [name for name in self._exchanges if name in seen.hidden and name in self._publisher.absent]
         seen.missing += absent
         seen.hidden.difference_update(absent, (name for name, user in self._consumers.items() if user.absent))
-        self._hidden = seen.hidden
+        self._hidden, self._seen = seen.hidden, seen
         return seen
 
     async def _consume_again(self, seen: Seen) -> None:

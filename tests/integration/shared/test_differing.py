@@ -1,5 +1,6 @@
 """A vhost that holds our names otherwise than we declare them: all of it is told at once, and nothing is changed."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -9,12 +10,17 @@ from aio_pika import ExchangeType
 
 from deploy.local.broker import Broker
 from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher
 from shared.errors import TopologyDiffersError
 from shared.topology import DEAD, EXCHANGES, LANES, QUEUES, Lane
 from shared.topology.__main__ import main
+from shared.topology.comparing import Comparing
 from shared.topology.differing import differing
 from shared.topology.looking import Looker
+from shared.topology.repair import Repair
+from tests.integration.shared.amqp.mending import SOON, WITHIN, restricted
 from tests.integration.shared.amqp.outside import Outside
+from tests.support.eventually import eventually
 
 if TYPE_CHECKING:
     from pamqp.common import FieldTable
@@ -88,3 +94,35 @@ async def test_what_is_as_it_should_be_differs_in_nothing(
     await main()
     async with await connect(amqp_url, name="test", timeout=10) as connection:
         assert await differing(Looker(connection).channel, EXCHANGES, QUEUES) == []
+
+
+async def test_readiness_names_it_until_it_is_mended(spoilt: str) -> None:
+    """A service whose user may declare finds out, works on, and harms nothing that is there."""
+    async with Outside.on(spoilt) as outside, await connect(spoilt, name="test", timeout=10) as connection:
+        publisher = Publisher(connection)
+        repair = Repair(connection, publisher, exchanges=[DEAD], queues=[HIGH], every=SOON)
+        await repair.whole(10)
+        running = asyncio.create_task(repair.run())
+
+        async def says(text: str) -> bool:
+            return text in (await repair.check() or "nothing")
+
+        await eventually(lambda: says("In the vhost exchange push.dead: type is fanout and should be topic."), WITHIN)
+        assert await says("In the vhost queue sender.high: x-")
+        await outside.channel.queue_delete(HIGH.name)
+        await outside.channel.exchange_delete(DEAD)
+        await eventually(lambda: says("nothing"), WITHIN)
+        assert await differing(Looker(connection).channel, [DEAD], [HIGH]) == []
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_may_not_declare_says_nothing_of_it(spoilt: str, broker: Broker) -> None:
+    """The restricted users leave it to the bootstrap, and stay ready."""
+    with restricted(spoilt, broker) as url:
+        async with await connect(url, name="test", timeout=10) as connection:
+            looker = Looker(connection)
+            comparing = Comparing(looker)
+            await comparing.look([DEAD], [HIGH])
+            assert comparing.told() is None
+            assert (await looker.look([DEAD], [HIGH])).missing == []
