@@ -77,6 +77,7 @@ async def planner(
         await repair.whole(settings.start_timeout)
         await publisher.open(BATCHES, RESULTS, DEAD, COMMANDS, EVENTS, within=settings.start_timeout)
         timekeeper = Timekeeper(store, publishing, consume, tick=tick, on_commit=ring)
+        minority.on_left = timekeeper.hurry
         heartbeat = Heartbeat(database, "planner", in_flight=lambda: pool.in_flight, done=lambda: pool.handled)
         maintenance = Maintenance(database, retention)
         probes = Listener(

@@ -61,9 +61,9 @@ class Store:
         """Send the campaigns whose time has come; returns those that were due."""
         return await self._database.again(self._start_due)
 
-    async def command_lost_steps(self) -> Lost:
-        """Give again the commands of steps and closings that nobody has touched for too long."""
-        return await self._database.again(self._command_lost_steps)
+    async def command_lost_steps(self, *, age: float | None = None) -> Lost:
+        """Give again the commands of steps (`age`: of those untouched so many seconds) and closings that were lost."""
+        return await self._database.again(lambda tx: self._command_lost_steps(tx, age))
 
     async def sweep(self, *, busy_lanes: Collection[str]) -> Swept:
         """Act on a slice of the rows whose time has come; see `shared.ledger.sweeping`."""
@@ -107,8 +107,8 @@ class Store:
             await campaigns.send(tx, campaign_id)
         return found
 
-    async def _command_lost_steps(self, tx: Writer) -> Lost:
-        lost = Lost(await due.lost_steps(tx, self._times), [])
+    async def _command_lost_steps(self, tx: Writer, age: float | None) -> Lost:
+        lost = Lost(await due.lost_steps(tx, min(age or self._times.step, self._times.step)), [])
         for campaign_id, seq in lost.steps:
             await add_command(tx, PlanCampaign(campaign_id=campaign_id, seq=seq))
         lost.closings.extend(await due.lost_closings(tx, self._times))

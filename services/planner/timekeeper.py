@@ -20,6 +20,11 @@ log = structlog.get_logger()
 HOLDERS_FIRST = 15.0
 """Seconds without a sweep after PostgreSQL was in trouble. Leases ran out meanwhile, and senders that could not release
 know what they have sent: they ask every half second, and each first has to find a new connection."""
+HURRY_FOR = 60.0
+"""Seconds, after a node of RabbitMQ was left, in which steps are looked after more closely: the cluster goes on for a
+minute to deliver to consumers that it has not yet given up, and a campaign hangs on a single command at a time."""
+HURRIED = 3.0
+"""Seconds after which a step counts as lost then. One that was only slow is commanded twice and done once."""
 
 
 class Timekeeper:
@@ -42,6 +47,7 @@ class Timekeeper:
         self._on_commit = on_commit
         self._stopping = asyncio.Event()
         self._no_sweep_before = 0.0
+        self._hurry_until = 0.0
 
     async def run(self) -> None:
         """Keep time until stopped; trouble of the infrastructure skips a round."""
@@ -78,12 +84,17 @@ class Timekeeper:
         for trouble in filter(None, troubles):
             raise trouble
 
+    def hurry(self) -> None:
+        """A node was left: what was delivered by way of it may be lost for a while."""
+        self._hurry_until = asyncio.get_running_loop().time() + HURRY_FOR
+
     def _let_holders_speak(self) -> None:
         """Sweep no more for a while: a batch is called lost only after its holder could have said otherwise."""
         self._no_sweep_before = asyncio.get_running_loop().time() + HOLDERS_FIRST
 
     async def _command_lost_steps(self) -> None:
-        lost = await self._store.command_lost_steps()
+        hurried = asyncio.get_running_loop().time() < self._hurry_until
+        lost = await self._store.command_lost_steps(age=HURRIED if hurried else None)
         for campaign_id, seq in lost.steps:
             log.warning("step.commanded_again", campaign_id=campaign_id, seq=seq)
         for campaign_id in lost.closings:

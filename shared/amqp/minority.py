@@ -8,7 +8,7 @@ the ledger knows it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -34,7 +34,7 @@ TELLS_FOR = 30.0
 class Minority:
     """Looks after `connections` of one process: `publisher` publishes on the first, `consumers` consume on the last.
 
-    A process that consumes nothing gives a queue that it may read as `ask`.
+    A process that consumes nothing gives a queue that it may read as `ask`. `on_left` is called when a node was left.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Minority:
         self._served: dict[Address, float] = {}
         self._seen = (0, 0)
         self._found: dict[Address, tuple[float, str]] = {}
+        self.on_left: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Look for ever."""
@@ -165,6 +166,7 @@ class Minority:
         for connection in self._connections:
             if connection.address == address:
                 connection.leave()
+        self.on_left()
 
 
 def _done(asked: Mapping[Address, asyncio.Task[Answer]]) -> dict[Address, Answer]:

@@ -58,9 +58,9 @@ async def scheduled(tx: Writer) -> list[int]:
     return [row.id for row in await tx.all(SCHEDULED, {"limit": LIMIT})]
 
 
-async def lost_steps(tx: Writer, times: Times) -> list[tuple[int, int]]:
-    """Campaign and seq of steps that nobody has touched for too long; touched now."""
-    rows = await tx.all(LOST_STEPS, {"limit": LIMIT, "age": times.step})
+async def lost_steps(tx: Writer, age: float) -> list[tuple[int, int]]:
+    """Campaign and seq of steps that nobody has touched for `age` seconds; touched now."""
+    rows = await tx.all(LOST_STEPS, {"limit": LIMIT, "age": age})
     return [(row.campaign_id, row.seq) for row in rows]
 
 

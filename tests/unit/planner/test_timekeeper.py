@@ -27,13 +27,15 @@ class FakeStore(Store):
 
     def __init__(self) -> None:
         self.busy: list[str] = []
+        self.age: float | None = None
 
     async def start_due(self) -> list[int]:
         """None is due."""
         return []
 
-    async def command_lost_steps(self) -> Lost:
+    async def command_lost_steps(self, *, age: float | None = None) -> Lost:
         """None is lost."""
+        self.age = age
         return Lost([], [])
 
     async def sweep(self, *, busy_lanes: "list[str]") -> Swept:  # type: ignore[override]
@@ -143,3 +145,27 @@ async def test_a_lane_that_may_not_be_looked_at_counts_as_empty(monkeypatch: pyt
     with pytest.raises(BrokerUnavailableError):
         await keeper.round()
     assert store.busy == ["normal"]
+
+
+async def test_after_a_node_was_left_a_step_counts_as_lost_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command may have gone to a consumer that nobody hears; for a minute, then as ever."""
+
+    async def ready(_connection: object, _queue: str, _refusals: object) -> int:
+        return 0
+
+    class Quiet(FakeStore):
+        async def leftovers(self) -> list[Leftover]:
+            return []
+
+    monkeypatch.setattr(timekeeper, "ready_messages", ready)
+    store = Quiet()
+    keeper = Timekeeper(store, FakePublishing(), cast("AbstractRobustConnection", None), tick=1, on_commit=lambda: None)
+    await keeper.round()
+    assert store.age is None
+    keeper.hurry()
+    await keeper.round()
+    assert store.age == timekeeper.HURRIED
+    monkeypatch.setattr(timekeeper, "HURRY_FOR", 0.0)
+    keeper.hurry()
+    await keeper.round()
+    assert store.age is None

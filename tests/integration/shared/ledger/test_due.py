@@ -23,12 +23,12 @@ async def test_a_step_that_nobody_touched_is_commanded_again_once(stage: Stage) 
     campaign_id = await stage.sending()
     await stage.step(campaign_id, batches=1)
     async with stage.database.write() as tx:
-        assert await due.lost_steps(tx, stage.times) == []
+        assert await due.lost_steps(tx, stage.times.step) == []
     await stage.run("update campaign_plan set touched_at = now() - interval '61 seconds'")
     async with stage.database.write() as tx:
-        assert await due.lost_steps(tx, stage.times) == [(campaign_id, 1)]
+        assert await due.lost_steps(tx, stage.times.step) == [(campaign_id, 1)]
     async with stage.database.write() as tx:
-        assert await due.lost_steps(tx, stage.times) == []
+        assert await due.lost_steps(tx, stage.times.step) == []
 
 
 async def test_only_a_sending_campaign_that_is_not_planned_out_has_a_lost_step(stage: Stage) -> None:
@@ -38,7 +38,7 @@ async def test_only_a_sending_campaign_that_is_not_planned_out_has_a_lost_step(s
     await stage.pause(paused)
     await stage.run("update campaign_plan set touched_at = now() - interval '1 hour'")
     async with stage.database.write() as tx:
-        assert await due.lost_steps(tx, stage.times) == []
+        assert await due.lost_steps(tx, stage.times.step) == []
         assert await due.lost_closings(tx, stage.times) == []
     await stage.cancel(batch.campaign_id)
     async with stage.database.write() as tx:
