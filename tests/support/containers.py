@@ -4,10 +4,11 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from deploy.local.broker import USER, VHOST, Broker
-from deploy.local.docker import DEFAULT_IMAGE
+from deploy.local.docker import DEFAULT_IMAGE, has_image
 from deploy.versions import POSTGRES_IMAGE
 
 _PASSWORD = "carillon"
@@ -17,6 +18,9 @@ _READY_WITHIN = 60.0
 @contextlib.contextmanager
 def containers(rabbitmq_image: str = DEFAULT_IMAGE) -> Iterator[tuple[str, Broker]]:
     """Run both servers; give the URL of PostgreSQL's own database, and the broker."""
+    # Its reaper ends what a killed session leaves. Both servers end with this block, so it may be missing.
+    if not has_image(testcontainers_config.ryuk_image):
+        testcontainers_config.ryuk_disabled = True
     postgres = (
         DockerContainer(POSTGRES_IMAGE)
         .with_env("POSTGRES_USER", USER)
