@@ -2,27 +2,33 @@
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
 
 from deploy.local.broker import Broker
 from deploy.local.errors import LocalStackError
+from tests.support.arrangement import longest_first, mark_groups
 from tests.support.servers import Servers, running_servers
+from tests.support.shared_broker import SHARED_BROKER, SharedBroker, ask
 from tests.support.versions import RAN_ON
 
 settings.register_profile("carillon", deadline=None)
 settings.load_profile("carillon")
 """No deadline for an example: it would measure what else the machine does."""
 
+WORKERS_PER_CORE = 3
+"""Processes that run tests: they wait more than they compute."""
+
 DIFFERS_BY_VERSION = (
     "integration/shared/amqp",
     "integration/shared/test_topology.py",
     "integration/deploy",
-    "integration/api/running",
+    "integration/api/system",
     "flow/test_outages.py",
     "flow/test_repair.py",
 )
@@ -30,17 +36,55 @@ DIFFERS_BY_VERSION = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep a place for the versions."""
+    """Keep a place for the versions, and in the process that directs the run one for the broker."""
     ran_on: set[str] = set()
     config.stash[RAN_ON] = ran_on
+    if not hasattr(config, "workerinput"):
+        config.stash[SHARED_BROKER] = SharedBroker()
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark what differs by RabbitMQ's version."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the broker with the run."""
+    if (shared := config.stash.get(SHARED_BROKER, None)) is not None:
+        shared.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where to ask for the broker."""
+    node.workerinput["broker"] = node.config.stash[SHARED_BROKER].address()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark what differs by RabbitMQ's version, and arrange tests for workers once their order was drawn."""
     folders = [Path(__file__).parent / name for name in DIFFERS_BY_VERSION]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker(pytest.mark.broker_versions)
+    mark_groups(items)
+    yield
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Tell how many processes `-n auto` is."""
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have a worker tell what its tests ran on."""
+    if hasattr(session.config, "workeroutput"):
+        ran_on = session.config.stash[RAN_ON]
+        session.config.workeroutput["ran_on"] = sorted(ran_on)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it; a worker that died tells nothing."""
+    node.config.stash[RAN_ON] |= set(getattr(node, "workeroutput", {}).get("ran_on", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -73,14 +117,17 @@ def no_ramp(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """PostgreSQL and RabbitMQ. Where they cannot run, a desk skips what needs them; CI and a named broker fail."""
-    session = running_servers()
+    config = request.config
+    worker = getattr(config, "workerinput", None)
+    broker = config.stash[SHARED_BROKER].get if worker is None else partial(ask, worker["broker"])
+    session = running_servers(broker, "main" if worker is None else worker["workerid"])
     try:
         ready = session.__enter__()
     except LocalStackError as error:
         if os.environ.get("CI") == "true" or os.environ.get("CARILLON_AMQP_URL"):
             raise
         pytest.skip(str(error))
-    request.config.stash[RAN_ON].add(ready.versions())
+    config.stash[RAN_ON].add(ready.versions())
     yield ready
     session.__exit__(None, None, None)
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
@@ -99,7 +100,7 @@ class PackagedNode:
             password=password,
             process=self.node,
             stop=self.stop,
-            control=self._control,
+            control=partial(_control, Path(self.node.command[0]).with_name("rabbitmqctl"), self._environment()),
         )
         self.node.ready = broker.is_ready
         try:
@@ -116,17 +117,6 @@ class PackagedNode:
         else:
             self.node.kill()
         self.names.stop(2.0)
-
-    def _control(self, *arguments: str) -> str:
-        """Call the node's own `rabbitmqctl` (0.4 s); raises `subprocess.CalledProcessError`."""
-        return subprocess.run(  # noqa: S603 - ours
-            [Path(self.node.command[0]).with_name("rabbitmqctl"), "--node", _NODE, *arguments],
-            env=self._environment(),
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_CONTROL_WITHIN,
-        ).stdout
 
     def _names_listen(self) -> bool:
         """Whether the name server listens: ours, not another that took the port first."""
@@ -154,6 +144,18 @@ class PackagedNode:
             "RABBITMQ_DIST_PORT": str(self._distribution),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         }
+
+
+def _control(script: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    """Call a node's own `rabbitmqctl` (0.4 s); raises `subprocess.CalledProcessError`."""
+    return subprocess.run(  # noqa: S603 - ours
+        [script, "--node", _NODE, *arguments],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=_CONTROL_WITHIN,
+    ).stdout
 
 
 def write_files(folder: Path, password: str, *lines: str) -> None:

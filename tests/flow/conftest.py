@@ -16,7 +16,8 @@ from deploy.local.rabbitmq import package_script
 from deploy.local.stack import Stack
 from services.fcm_emulator.client import EmulatorClient
 from tests.flow.system import System
-from tests.support.servers import named_broker, vhost_on
+from tests.support.servers import vhost_on
+from tests.support.shared_broker import named_broker
 from tests.support.versions import RAN_ON, versions
 
 TIMES = {

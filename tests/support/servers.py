@@ -1,17 +1,17 @@
 """The servers of a test session, and a database and a vhost for each test.
 
-Docker's where an engine answers and has the images, else the same embedded ones that the demo runs, started together
-(5 s). `CARILLON_TEST_SERVERS=embedded` or `=docker` leaves only that way open. A RabbitMQ named in `CARILLON_AMQP_URL`
-beats both: its vhosts of tests come and go by the management API in `CARILLON_RABBITMQ_MANAGEMENT_URL`, and nothing
-else of it is touched.
+Every process that runs tests has a PostgreSQL of its own (2 s of CPU), as what a transaction sees depends on all
+others of its server; RabbitMQ is one for all of them. Both are Docker's where an engine answers and has the images,
+else the same embedded ones that the demo runs. `CARILLON_TEST_SERVERS=embedded` or `=docker` leaves only that way
+open. A RabbitMQ named in `CARILLON_AMQP_URL` beats both: its vhosts of tests come and go by the management API in
+`CARILLON_RABBITMQ_MANAGEMENT_URL`, and nothing else of it is touched.
 """
 
 import asyncio
 import contextlib
-import os
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -21,16 +21,13 @@ from urllib.parse import SplitResult, urlsplit
 import aio_pika
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
-from deploy.local.broker import Broker, foreign_broker
-from deploy.local.broker_choice import start_broker
-from deploy.local.docker import DEFAULT_IMAGE, docker_answers, has_image
+from deploy.local.broker import Broker
 from deploy.local.folders import fresh
 from deploy.local.guardian import Guardian
 from deploy.local.postgres import start_postgres
-from deploy.versions import POSTGRES_IMAGE
 from shared.ledger.migrations import upgrade
 from shared.topology.declare import declare
-from tests.support.containers import containers
+from tests.support.containers import in_containers, postgres_container
 from tests.support.versions import versions
 
 _TEMPLATE = "carillon_template"
@@ -43,6 +40,7 @@ class Servers:
 
     postgres_url: str
     broker: Broker
+    process: str
     numbers: Iterator[int]
 
     @contextlib.contextmanager
@@ -56,7 +54,7 @@ class Servers:
     @contextlib.contextmanager
     def vhost(self, *, topology: bool = True) -> Iterator[str]:
         """Give the URL of a new vhost, with the topology declared or empty."""
-        with vhost_on(self.broker, f"test-{next(self.numbers)}") as url:
+        with vhost_on(self.broker, f"test-{self.process}-{next(self.numbers)}") as url:
             if topology:
                 _run(_declare(url))
             yield url
@@ -102,46 +100,30 @@ def vhost_on(broker: Broker, name: str) -> Iterator[str]:
     broker.delete_vhost(name)
 
 
-def named_broker(environment: Mapping[str, str]) -> Broker | None:
-    """Return the broker that the environment names, whose management API answers; None when it names none."""
-    url = environment.get("CARILLON_AMQP_URL")
-    if not url:
-        return None
-    broker = foreign_broker(url, environment.get("CARILLON_RABBITMQ_MANAGEMENT_URL"))
-    broker.manage("GET", "/whoami")
-    return broker
+@contextlib.contextmanager
+def running_servers(broker: Callable[[], Broker], process: str) -> Iterator[Servers]:
+    """Run PostgreSQL for the tests of this process, and ask for the broker meanwhile.
+
+    `process`: what this one is called; no other has that name and the same broker.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(broker)
+        with postgres_container() if in_containers() else _embedded_postgres() as url:
+            servers = Servers(url, asked.result(), process, count(1))
+            servers.make_template()
+            yield servers
 
 
 @contextlib.contextmanager
-def running_servers() -> Iterator[Servers]:
-    """Run both servers for a test session."""
-    only = os.environ.get("CARILLON_TEST_SERVERS")
-    image = os.environ.get("CARILLON_RABBITMQ_IMAGE", DEFAULT_IMAGE)
-    named = named_broker(os.environ) is not None
-    use_docker = not named and (
-        only == "docker" or (only != "embedded" and docker_answers() and has_image(image) and has_image(POSTGRES_IMAGE))
-    )
-    with containers(image) if use_docker else _embedded() as (postgres_url, broker):
-        servers = Servers(postgres_url, broker, count(1))
-        servers.make_template()
-        yield servers
-
-
-@contextlib.contextmanager
-def _embedded() -> Iterator[tuple[str, Broker]]:
-    """Run the demo's servers on a folder that is thrown away; no broker where the environment names one."""
-    environment = {**os.environ, "CARILLON_BROKER": "package"}
-    with fresh("tests") as folder, Guardian() as guardian, contextlib.ExitStack() as stops:
+def _embedded_postgres() -> Iterator[str]:
+    """Run the demo's server on a folder that is thrown away."""
+    with fresh("tests") as folder, Guardian() as guardian:
         guardian.discard(folder)
-        with ThreadPoolExecutor() as pool:
-            database = pool.submit(start_postgres, folder / "postgres", guardian, durable=False)
-            broker = pool.submit(
-                start_broker, folder / "rabbitmq", guardian, environment, keep=False, say=lambda _: None
-            )
-        for server in (database, broker):
-            if server.exception() is None:
-                stops.callback(server.result().stop)
-        yield database.result().url("postgres"), broker.result()
+        server = start_postgres(folder / "postgres", guardian, durable=False)
+        try:
+            yield server.url("postgres")
+        finally:
+            server.stop()
 
 
 async def _declare(amqp_url: str) -> None:

@@ -1,13 +1,13 @@
 """The FCM gateway against every fault that the emulator plays, and against the emulator's own record."""
 
 import asyncio
-import socket
 import time
 from typing import Any
 
 import pycurl
 import pytest
 
+from deploy.local.ports import free_port
 from services.fcm_emulator.answers import Answer as Played
 from services.fcm_emulator.script import Script
 from services.sender.answers import judge
@@ -30,14 +30,6 @@ class BrokenMulti:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._multi, name)
-
-
-def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_every_message_arrives_once_and_has_one_answer(make_stage: MakeStage) -> None:

@@ -1,7 +1,7 @@
 """Queues that the broker knows and that serve nobody: found, named, and put back where the broker lets us."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -14,11 +14,13 @@ from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
 from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, questions
+from shared.topology.declare import declare
 from shared.topology.repair import Repair
 from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, mended_by_restricted
 from tests.integration.shared.amqp.outside import Outside
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder
+from tests.support.shared_broker import running_broker
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -50,6 +52,13 @@ def lose_leader(broker: Broker, amqp_url: str) -> Callable[[str, str], None]:
         control("eval", f"{{ok, Q}} = rabbit_amqqueue:lookup({name}), {{Name, _}} = amqqueue:get_pid(Q), {how}.")
 
     return lose
+
+
+@pytest.fixture
+def lone_broker(own_broker: Broker) -> Iterator[Broker]:
+    """Start a broker that serves no other test: an alarm holds all that publish."""
+    with running_broker() as broker:
+        yield broker
 
 
 @pytest.mark.parametrize("how", [SUSPENDED, STOPPED])
@@ -234,20 +243,22 @@ async def test_who_may_not_delete_names_it(
         await eventually(named, WITHIN)
 
 
-async def test_a_publish_that_an_alarm_holds_accuses_no_queue(
-    publishing: BrokerConnection, publisher: Publisher, broker: Broker
-) -> None:
+async def test_a_publish_that_an_alarm_holds_accuses_no_queue(lone_broker: Broker) -> None:
     """Nor does one that waits for a connection."""
-    control = broker.control
+    control = lone_broker.control
     if control is None:
         pytest.skip("`rabbitmqctl` of this broker cannot be reached")
-    await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0")
-    try:
+    async with await connect(lone_broker.amqp_url(), name="publishing", timeout=10) as connection:
+        async with connection.channel() as channel:
+            await declare(channel)
+        publisher = Publisher(connection)
+        await publisher.open(*EXCHANGES)
+        await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0")
         assert not await arrives(publisher, RETRY, "10s.high")
         assert not publisher.unconfirmed
-    finally:
         await asyncio.to_thread(control, "set_vm_memory_high_watermark", "0.4")
-    await eventually(lambda: arrives(publisher, RETRY, "10s.high"), WITHIN)
+        await eventually(lambda: arrives(publisher, RETRY, "10s.high"), WITHIN)
+        await publisher.close()
 
 
 async def _done(done: list[bool]) -> None:
