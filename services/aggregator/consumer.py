@@ -48,11 +48,13 @@ class WindowConsumer:
         return not self._stopping and self._subscription.consuming
 
     async def run(self) -> None:
-        """Take windows for ever; a broker that is away is waited for.
-
-        Raises `BrokerRefusedError` when the queue is not ours to consume.
-        """
+        """Take windows for ever; a broker that is away is waited for, and a queue that is missing or not ours."""
         await self._subscription.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._subscription.keep(), name="results-keep")
+            group.create_task(self._merge(), name="results-merge")
+
+    async def _merge(self) -> None:
         while True:
             window = await self._gather(await self._subscription.deliveries.get())
             self._taken = len(window)

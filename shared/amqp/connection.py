@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import TypeVar
 
 import aio_pika
+import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
@@ -61,7 +62,7 @@ def not_cancelled() -> Generator[None]:
         raise ConnectionError("the channel was closed meanwhile") from None
 
 
-async def close(what: AbstractChannel | AbstractConnection) -> None:
+async def close(what: AbstractChannel | AbstractConnection | aiormq.abc.AbstractChannel) -> None:
     """Close a channel or a connection. What the broker does not hear it finds out when the socket is gone."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):

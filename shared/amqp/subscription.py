@@ -1,7 +1,7 @@
 """Deliveries of one queue, put into an `asyncio.Queue` of ours.
 
-aio-pika runs every delivery callback as a task that belongs to its channel, and closing the channel cancels it. So
-the callback only hands the delivery over; work is done by tasks of our own, and an ack on a dead channel is dropped:
+aiormq runs every delivery callback as a task that belongs to its channel, and closing the channel cancels it. So the
+callback only hands the delivery over; work is done by tasks of our own, and an ack on a dead channel is dropped:
 the broker delivers again, and handlers are idempotent.
 """
 
@@ -9,25 +9,12 @@ import asyncio
 import math
 
 import structlog
-from aio_pika.abc import (
-    AbstractIncomingMessage,
-    AbstractRobustChannel,
-    AbstractRobustConnection,
-    AbstractRobustQueue,
-)
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
-from shared.amqp.connection import (
-    CHECK,
-    CLOSE_TIMEOUT,
-    DECLARE,
-    REFUSALS,
-    TROUBLE,
-    close,
-    in_words,
-    not_cancelled,
-    patiently,
-)
+from shared.amqp.connection import CHECK, DECLARE, REFUSALS, TROUBLE, in_words, not_cancelled, patiently
+from shared.amqp.consumer import Consumer
+from shared.amqp.depth import RENEW
 from shared.errors import BrokerRefusedError, BrokerUnavailableError, QueueMissingError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
@@ -35,10 +22,10 @@ from shared.request_id import MESSAGE_HEADER
 log = structlog.get_logger()
 
 TURNS_OF_A_DELIVERY = 5
-"""Turns of the event loop, more than aio-pika's two tasks need between a frame and our callback; fewer, and a delivery
-that a drain has not seen goes back to the broker."""
-OPEN_TIMEOUT = 15.0
-"""Seconds to open a subscription: a broker that needs longer is silent."""
+"""Turns of the event loop, more than aiormq's task needs between a frame and our callback; fewer, and a delivery that
+a drain has not seen goes back to the broker."""
+NOTICED = 0.05
+"""Seconds between looks at a connection that is lost and of which aio-pika has not heard yet."""
 
 
 class Delivery:
@@ -123,19 +110,19 @@ class Hand(asyncio.Queue[Delivery]):
 
 
 class Subscription:
-    """A channel of its own that consumes one queue with a prefetch, until it is told to stop.
+    """A consumer of one queue with a prefetch, registered again whenever it ends, until it is told to stop.
 
-    aio-pika consumes again after a lost connection and after the broker has said that the queue was deleted. RabbitMQ
-    3.10 does not say so of a quorum queue that is declared again at once: `forgotten` finds that out.
+    `start` registers it, and `keep`, a loop of its owner's, does so again: after a lost connection, when the queue was
+    deleted and is there again, when the broker lost patience with what we hold. RabbitMQ 3.10 does not say so of a
+    quorum queue that is declared again at once: `forgotten` finds that out.
     """
 
     def __init__(self, connection: AbstractRobustConnection, queue: str, *, prefetch: int) -> None:
         self._connection = connection
         self._queue_name = queue
         self._prefetch = prefetch
-        self._channel: AbstractRobustChannel | None = None
-        self._queue: AbstractRobustQueue | None = None
-        self._tag: str | None = None
+        self._consumer: Consumer | None = None
+        self._registered = False
         self._wanted = False
         self._left = False
         self.absent = False
@@ -143,6 +130,7 @@ class Subscription:
         self.forbidden = False
         """Whether it said that this user may not consume it."""
         self._opening = asyncio.Lock()
+        self._lost = asyncio.Event()
         self._idle_since: int | None = None
         self.deliveries = Hand()
 
@@ -154,7 +142,7 @@ class Subscription:
     @property
     def consuming(self) -> bool:
         """Whether a consumer is registered on a live connection, for readiness."""
-        return self._tag is not None and self._connection.connected.is_set()
+        return self._registered and self._connection.connected.is_set()
 
     @property
     def waiting(self) -> bool:
@@ -164,7 +152,7 @@ class Subscription:
     @property
     def room(self) -> bool:
         """Whether it would take a message if there were one, and wants to."""
-        return self._wanted and (self._tag is None or self.deliveries.unfinished < self._prefetch)
+        return self._wanted and (not self._registered or self.deliveries.unfinished < self._prefetch)
 
     def forgotten(self, *, ready: int, consumers: int) -> bool:
         """Whether the broker does not know our consumer, told by two looks at its queue in a row.
@@ -174,32 +162,45 @@ class Subscription:
         waiting = ready > 0 and self.deliveries.unfinished == 0
         before, self._idle_since = self._idle_since, self.deliveries.taken if waiting else None
         starved = waiting and before == self.deliveries.taken
-        return self._wanted and self._connection.connected.is_set() and (self._tag is None or consumers == 0 or starved)
+        return (
+            self._wanted and self._connection.connected.is_set() and (not self._registered or consumers == 0 or starved)
+        )
 
     async def start(self) -> None:
-        """Declare the queue passively and consume, waiting until `stop_taking` for a broker or a queue that is away.
-
-        Raises `BrokerRefusedError` with what to do if the queue is not ours to consume.
-        """
+        """Consume, waiting until `stop_taking` for a broker that is away, or a queue that is missing or not ours."""
         self._wanted = True
         await patiently(self._start, within=math.inf)
 
+    async def keep(self) -> None:
+        """Consume again whenever the consumer has ended, for ever."""
+        while True:
+            await self._lost.wait()
+            self._lost.clear()
+            while not self._connected():
+                await self._connection.connected.wait()
+                await asyncio.sleep(NOTICED)
+            if self._wanted and not self._left:
+                await patiently(self._start, within=math.inf)
+
+    def _connected(self) -> bool:
+        transport = self._connection.transport
+        return transport is not None and not transport.connection.is_closed
+
     async def _start(self) -> None:
         async with self._opening:
-            if self._wanted and self._tag is None:  # else stopped meanwhile, or started by somebody else
+            if self._wanted and not self._registered:  # else stopped meanwhile, or started by somebody else
                 await self._close()
                 if self._left:
                     raise BrokerUnavailableError(f"Queue {self._queue_name} is left alone until it is repaired.")
                 try:
                     await self._open()
-                except QueueMissingError as error:  # it was there at the start: it is put back, or readiness names it
+                except BrokerRefusedError as error:  # readiness names it, and somebody may mend it
                     raise BrokerUnavailableError(str(error)) from error
 
     async def let_go(self) -> None:
         """Close the channel until `start_again`.
 
-        After a lost connection aio-pika keeps none of its channels while one of them asks for a queue that is missing,
-        and RabbitMQ may end the connection of who asks for one that has no leader.
+        RabbitMQ may end the connection of who asks for a queue that has no leader, and with it the other consumers.
         """
         if not self._left:
             log.warning("consumer.let_go", queue=self._queue_name)
@@ -218,42 +219,48 @@ class Subscription:
 
     async def _open(self) -> None:
         what = f"Queue {self._queue_name} cannot be consumed"
+        # Known before it is registered: whoever stops or lets go meanwhile closes it.
+        consumer = self._consumer = Consumer(
+            self._queue_name, prefetch=self._prefetch, take=self._take, on_end=self._ended
+        )
         try:
             with not_cancelled():
-                async with asyncio.timeout(OPEN_TIMEOUT):
-                    # Known before it is open: whoever stops or starts again meanwhile closes it.
-                    channel = self._channel = self._connection.channel(publisher_confirms=False)
-                    await channel.initialize(timeout=OPEN_TIMEOUT)
-                    await channel.set_qos(prefetch_count=self._prefetch)
-                    queue = await channel.declare_queue(self._queue_name, passive=True, timeout=OPEN_TIMEOUT)
-                    tag = await queue.consume(self._take, timeout=OPEN_TIMEOUT)
+                await consumer.register(self._connection)
         except TROUBLE as error:
-            await self._close()  # or aio-pika opens it again
+            await self._close()
             self.absent = isinstance(error, ChannelNotFoundEntity)
             self.forbidden = isinstance(error, ChannelAccessRefused)
-            if isinstance(error, ChannelNotFoundEntity):
+            if self.absent:
                 raise QueueMissingError(f"{what}: {in_words(error)}. {DECLARE}") from error
             if isinstance(error, REFUSALS):
-                raise BrokerRefusedError(f"{what}: {in_words(error)}. {DECLARE}") from error
+                raise BrokerRefusedError(
+                    f"{what}: {in_words(error)}. {f'{RENEW}.' if self.forbidden else DECLARE}"
+                ) from error
             raise BrokerUnavailableError(f"{what}: {in_words(error)}. {CHECK}") from error
         self.absent = self.forbidden = False
-        if self._channel is channel:
-            self._queue, self._tag = queue, tag
-        if not self._wanted:  # stopped meanwhile
+        self._registered = self._consumer is consumer
+        if not self._registered:  # let go meanwhile
+            await consumer.close()
+        elif not self._wanted:  # stopped meanwhile
             await self._close()
+
+    def _ended(self, consumer: Consumer, why: str) -> None:
+        if consumer is self._consumer and self._registered:
+            log.warning("consumer.ended", queue=self._queue_name, why=why)
+            self._registered = False
+            self._lost.set()
 
     async def stop_taking(self) -> None:
         """Cancel the consumer; what was delivered stays ours to finish."""
         self._wanted = False
-        if self._queue is not None and self._tag is not None:
-            tag, self._tag = self._tag, None
+        if self._consumer is not None and self._registered:
+            self._registered = False
             try:
-                # aio-pika would wait for a lost connection, however long; asked, it does not consume on the next one.
-                async with asyncio.timeout(CLOSE_TIMEOUT if self._connection.connected.is_set() else 0):
-                    await self._queue.cancel(tag)
+                with not_cancelled():
+                    await self._consumer.cancel()
             except TROUBLE as error:
                 log.warning("subscription.cancel_lost", queue=self._queue_name, error=in_words(error))
-            # What came before the broker's answer is still on its way to us through tasks of aio-pika's.
+            # What came before the broker's answer is still on its way to us through a task of aiormq's.
             for _ in range(TURNS_OF_A_DELIVERY):
                 await asyncio.sleep(0)
 
@@ -263,10 +270,10 @@ class Subscription:
         await self._close()
 
     async def _close(self) -> None:
-        self._tag = None
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            await close(channel)
+        self._registered = False
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.close()
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         try:

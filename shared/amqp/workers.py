@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp.dead import DeadLetters
 from shared.amqp.subscription import Delivery, Subscription
-from shared.errors import BrokerRefusedError, BrokerUnavailableError, MalformedMessageError, UnavailableError
+from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
 from shared.observability import metrics, traces
 from shared.request_id import caused_by
 
@@ -75,12 +75,13 @@ class WorkerPool:
     async def run(self) -> None:
         """Consume until cancelled or drained; a worker that dies takes the pool with it.
 
-        A broker or a queue that is away is waited for; raises `BrokerRefusedError` when the queue is not ours to use.
+        A broker that is away is waited for, and a queue that is missing or not ours.
         """
         await self.subscription.start()
         if self._stopping.is_set():
             return
         async with asyncio.TaskGroup() as group:
+            self._tasks.append(group.create_task(self.subscription.keep(), name=f"{self._queue}-keep"))
             for number in range(self._workers):
                 task = group.create_task(self._work(), name=f"{self._queue}-{number}")
                 self._tasks.append(task)
@@ -160,17 +161,6 @@ class WorkerPool:
                 return
             log.warning("consumer.letting_go", queue=self._queue, held_for=HOLD)
             await self.subscription.close()
-            while True:
-                await asyncio.sleep(BACKOFF[-1])
-                if self._stopping.is_set() or await self._consumes_again():
-                    return
-
-    async def _consumes_again(self) -> bool:
-        """Subscribe again; while the broker or the queue is away this process is not ready, and goes on trying."""
-        try:
-            await self.subscription.start()
-        except BrokerRefusedError as error:
-            log.warning("consumer.waiting", queue=self._queue, error=str(error))
-            await self.subscription.close()
-            return False
-        return True
+            await asyncio.sleep(BACKOFF[-1])
+            if not self._stopping.is_set():
+                await self.subscription.start()  # not ready meanwhile

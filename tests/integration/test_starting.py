@@ -19,7 +19,7 @@ from services.api.app import api
 from services.api.settings import ApiSettings
 from services.planner.app import planner
 from services.sender.app import sender
-from shared.amqp import connection, publisher, subscription
+from shared.amqp import connection, consumer, publisher
 from shared.config import FcmSettings
 from shared.ledger.retention import Retention
 from shared.ledger.times import Times
@@ -70,7 +70,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "BREATH", 0.05)
     monkeypatch.setattr(repair, "TIMEOUT", 0.5)
     monkeypatch.setattr(publisher, "PUBLISH_TIMEOUT", 0.5)
-    monkeypatch.setattr(subscription, "OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr(consumer, "OPEN_TIMEOUT", 0.5)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ class Forwarder:
 
     def __init__(self, port: int, *, to: int, host: str = LOOPBACK) -> None:
         self.port = port
-        self._to = to
+        self.to = to
         self._host = host
         self._server: asyncio.Server | None = None
         self._carriers: set[asyncio.Task[None]] = set()
@@ -88,7 +88,7 @@ class Forwarder:
             self._ends.discard(writer)
             return
         try:
-            there, back = await asyncio.open_connection(self._host, self._to)
+            there, back = await asyncio.open_connection(self._host, self.to)
         except OSError:
             self._ends.discard(writer)
             writer.transport.abort()

@@ -36,7 +36,7 @@ class LookRefuser(Forwarder):
         return ((self._requests(reader, refusals), back), (_answers(there, refusals), writer))
 
     async def _requests(self, reader: asyncio.StreamReader, refusals: dict[int, bytes]) -> AsyncGenerator[bytes]:
-        yield await reader.readexactly(_PROTOCOL_HEADER)
+        yield await reader.read(_PROTOCOL_HEADER)
         async for piece in frames(reader):
             number, method = _method(piece)
             if isinstance(method, commands.Queue.Declare | commands.Exchange.Declare) and method.passive:

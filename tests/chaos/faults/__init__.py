@@ -3,7 +3,7 @@
 In: a random number generator, which aims a fault, and the stage, on which it happens. Out: a note for the history.
 Promises: a fault ends within `lasts` and a little; what it touched is as before, and whoever it touched is running.
 
-Reading order: `processes`, `broker`, `cluster`, `database`, `roles`, `network`, `fcm`, `clock`, `versions`,
+Reading order: `processes`, `broker`, `cluster`, `database`, `roles`, `network`, `patience`, `fcm`, `clock`, `versions`,
 `messages`; `every` lists all.
 """
 

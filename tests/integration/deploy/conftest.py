@@ -1,5 +1,6 @@
 """A RabbitMQ node as production has it: TLS with client certificates, and Prometheus' plugin."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from deploy.local.broker import Broker
+from deploy.local.folders import REPOSITORY
 from deploy.local.guardian import Guardian
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.rabbitmq import PackagedNode, package_script
@@ -16,7 +18,7 @@ from tests.support.certificates import Authority, Paper
 
 
 class ProductionNode(PackagedNode):
-    """A packaged node with the additions of `deploy/rabbitmq/rabbitmq.conf` that loopback leaves out."""
+    """A packaged node with `deploy/rabbitmq/rabbitmq.conf`, and the additions that loopback leaves out."""
 
     def __init__(self, script: Path, folder: Path, guardian: Guardian, authority: Authority) -> None:
         super().__init__(script, folder, guardian, keep=False)
@@ -31,10 +33,12 @@ class ProductionNode(PackagedNode):
             "ssl_options.fail_if_no_peer_cert = true",
             f"prometheus.tcp.ip = {LOOPBACK}",
             f"prometheus.tcp.port = {self.metrics_port}",
+            "disk_free_limit.absolute = 50MB",  # a test's disk may be small
         )
 
     def _write_configuration(self, password: str) -> None:
         super()._write_configuration(password)
+        shutil.copy(REPOSITORY / "deploy/rabbitmq/rabbitmq.conf", self._folder / "conf.d" / "90-carillon.conf")
         (self._folder / "conf.d" / "production.conf").write_text("\n".join(self._lines) + "\n")
         (self._folder / "plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
 

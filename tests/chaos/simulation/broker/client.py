@@ -1,18 +1,17 @@
-"""A process's connection to the broker, with the part of aio-pika's interface that `shared.amqp` uses.
+"""A process's connection to the broker, with the part of aio-pika's and aiormq's interface that `shared.amqp` uses.
 
-Like aio-pika's robust connections: after a loss it connects again, its channels open again, its consumers are
-registered again under their tags; messages of the old channel can be acked no more. A publish waits for the connection.
+Like aio-pika's robust connections: after a loss it connects again, and its channels for publishing open again. One of
+aiormq's, for consuming, ends with the connection, and its messages can be acked no more. A publish waits for the
+connection.
 """
 
 import asyncio
-import functools
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 from aio_pika.abc import AbstractMessage
-from aio_pika.exceptions import AMQPConnectionError, ChannelInvalidStateError, ChannelNotFoundEntity, PublishError
+from aio_pika.exceptions import AMQPConnectionError, ChannelInvalidStateError, PublishError
 from aiormq import spec
 from aiormq.abc import DeliveredMessage
 from pamqp.header import ContentHeader
@@ -20,13 +19,9 @@ from pamqp.header import ContentHeader
 from shared.amqp.connection import RECONNECT_INTERVAL
 from shared.topology import EXCHANGES
 from tests.chaos.simulation.boundary import Boundary
-from tests.chaos.simulation.broker.queue import Consumer, Message, Queue, Unacked
+from tests.chaos.simulation.broker.consuming import ConsumingChannel
+from tests.chaos.simulation.broker.queue import Message
 from tests.chaos.simulation.broker.server import Broker
-
-Callback = Callable[[Any], Coroutine[Any, Any, Any]]
-
-MOMENT = 1e-9
-"""Seconds between two deliveries of a channel: timers of the same time have no order."""
 
 
 def returned(message: Message) -> Exception:
@@ -45,7 +40,7 @@ class Connection:
         self.loop = boundary.process.loop
         self.connected = asyncio.Event()
         self.connected.set()
-        self.channels: list[Channel] = []
+        self.channels: list[Channel | ConsumingChannel] = []
         self.closed = False
         self._number = 0
         boundary.process.when_dead(self._drop)
@@ -60,8 +55,13 @@ class Connection:
         """Wait until it takes what is published: no alarm is played here."""
         await self.connected.wait()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is gone, for ever or until it is opened again."""
+        return not self.connected.is_set()
+
     def channel(self, **_options: object) -> Any:
-        """A channel that comes back with the connection; for `depth`, awaited, a plain one."""
+        """A channel that comes back with the connection; awaited, one that does not (`consuming`)."""
         return Channel(self)
 
     def cut(self) -> None:
@@ -70,7 +70,7 @@ class Connection:
             return
         self.connected.clear()
         self._number += 1
-        for channel in self.channels:
+        for channel in tuple(self.channels):
             channel.break_off()
         self.loop.in_world(RECONNECT_INTERVAL + self.boundary.weather.latency(), self._come_back)
 
@@ -103,7 +103,7 @@ class Connection:
     def _drop(self) -> None:
         self.closed = True
         self.connected.clear()
-        for channel in self.channels:
+        for channel in tuple(self.channels):
             channel.break_off()
         self.channels.clear()
 
@@ -119,125 +119,59 @@ class Connection:
             channel.open_again()
 
 
-class Underlay:
-    """A channel as the broker knows it: gone with its connection."""
+class Life:
+    """A channel's time between two losses of its connection."""
 
-    __slots__ = ("arrives_at", "consuming", "is_closed", "tags", "unacked")
-
-    def __init__(self) -> None:
-        self.is_closed = False
-        self.tags = 0
-        self.unacked: dict[int, Unacked] = {}
-        self.arrives_at = 0.0
-        self.consuming: list[Taking] = []
-
-
-@dataclass(slots=True, eq=False)
-class Taking:
-    """A consumer that a channel registers again whenever it opens."""
-
-    queue: Queue
-    consumer: Consumer
+    is_over = False
 
 
 class Channel:
-    """One channel, for publishing or for consuming."""
+    """One channel for publishing, opened again with its connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._broker = connection.broker
-        self._loop = connection.loop
         self._weather = connection.boundary.weather
-        self._process = connection.boundary.process
-        self._underlay = Underlay()
-        self._prefetch = 0
-        self._taking: dict[str, Taking] = {}
+        self._life = Life()
 
     def __await__(self) -> Any:
-        """`await connection.channel()`."""
-        return self._self().__await__()
+        """`await connection.channel()`, of a connection of aiormq's."""
+        return self._consuming().__await__()
 
-    async def _self(self) -> "Channel":
-        return self
+    async def _consuming(self) -> ConsumingChannel:
+        channel: ConsumingChannel = await self._connection.crossing(
+            "open channel", lambda: ConsumingChannel(self._connection)
+        )
+        return channel
 
     async def initialize(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aio-pika's own parameter
         """Open it."""
         async with asyncio.timeout(timeout):
             await self._connection.crossing("open channel", self._open)
 
-    async def set_qos(self, prefetch_count: int) -> None:
-        """Limit the messages in hand."""
-        self._prefetch = prefetch_count
-
     async def get_exchange(self, name: str, *, ensure: bool = True) -> "Exchange":
         """An exchange to publish to; all are there, whether they are looked up or not."""
         assert name in EXCHANGES or not ensure
         return Exchange(self, name)
 
-    async def declare_queue(self, name: str, *, passive: bool, **_timeout: object) -> "QueueHandle":
-        """A queue that is there already."""
-        assert passive
-        return QueueHandle(self, self._find(name))
-
-    async def queue_declare(self, name: str, *, passive: bool, **_timeout: object) -> Any:
-        """The same without a handle: how deep it is."""
-        assert passive
-        queue = self._find(name)
-        return await self._connection.crossing(
-            "queue depth",
-            lambda: SimpleNamespace(message_count=len(queue.ready), consumer_count=len(queue.consumers)),
-        )
-
     async def close(self) -> None:
-        """Close it: what is unacked returns."""
-        self._taking.clear()
+        """Close it."""
         if self in self._connection.channels:
             self._connection.channels.remove(self)
         self.break_off()
 
     def break_off(self) -> None:
-        """Lose the channel, as the broker sees it at once."""
-        underlay, self._underlay = self._underlay, Underlay()
-        self._underlay.is_closed = True
-        underlay.is_closed = True
-        for taking in underlay.consuming:
-            self._broker.cancel(taking.queue, taking.consumer)
-        self._broker.returned(list(underlay.unacked.values()))
-        underlay.unacked.clear()
+        """Lose the channel."""
+        self._life.is_over = True
 
     def open_again(self) -> None:
-        """Open a new one in its place and consume again."""
-        self._underlay = Underlay()
-        for taking in self._taking.values():
-            self._underlay.consuming.append(taking)
-            self._broker.consume(taking.queue, taking.consumer)
-
-    async def consume(self, queue: Queue, callback: Callback) -> str:
-        """Register a consumer; returns its tag."""
-        tag = f"{self._process.name}/{queue.name}"
-        taking = Taking(queue, Consumer(tag, self._room, functools.partial(self._hand, callback)))
-
-        def register() -> None:
-            if self._underlay.is_closed:
-                raise ChannelInvalidStateError
-            self._taking[tag] = taking
-            self._underlay.consuming.append(taking)
-            self._broker.consume(queue, taking.consumer)
-
-        await self._connection.crossing("consume", register)
-        return tag
-
-    async def cancel(self, tag: str) -> None:
-        """Take nothing more; what was handed out before the broker's answer still comes."""
-        taking = self._taking.pop(tag, None)
-        if taking is not None:
-            await self._connection.crossing("cancel", lambda: self._broker.cancel(taking.queue, taking.consumer))
-            await asyncio.sleep(self._underlay.arrives_at - self._loop.time())
+        """Open a new one in its place."""
+        self._life = Life()
 
     async def publish(self, message: AbstractMessage, exchange: str, routing_key: str, *, mandatory: bool) -> None:
         """Publish with a confirm, which is lost when the channel breaks before it comes."""
         await self._connection.connected.wait()
-        underlay = self._underlay
+        life = self._life
         sent = Message(
             message.body,
             message.type,
@@ -249,7 +183,7 @@ class Channel:
         )
 
         def put() -> bool:
-            if underlay.is_closed:
+            if life.is_over:
                 raise ChannelInvalidStateError
             return self._broker.publish(sent)
 
@@ -257,56 +191,14 @@ class Channel:
         if self._weather.strikes(self._weather.climate.fail / 4):
             self._weather.happened("confirm lost", f"{message.type}")
             await asyncio.Event().wait()
-        if underlay.is_closed:
+        if life.is_over:
             raise ChannelInvalidStateError
         if mandatory and not routed:
             raise returned(sent)
 
-    async def ack(self, underlay: Underlay, tag: int, *, multiple: bool) -> None:
-        """Send an ack on its way; nobody answers one."""
-        if underlay.is_closed:
-            raise ChannelInvalidStateError
-        await self._connection.boundary.call(
-            "ack", lambda: self._acked(underlay, tag, multiple=multiple), self._connection.lost
-        )
-
-    def _acked(self, underlay: Underlay, tag: int, *, multiple: bool) -> None:
-        if underlay.is_closed:
-            return
-        tags = [known for known in underlay.unacked if known <= tag] if multiple else [tag]
-        queues: dict[str, Queue] = {}
-        for known in tags:
-            unacked = underlay.unacked.pop(known)
-            queues[unacked.queue.name] = unacked.queue
-            self._broker.acked(unacked)
-        for queue in queues.values():
-            self._broker.feed(queue)
-
     def _open(self) -> None:
-        self._underlay = Underlay()
+        self._life = Life()
         self._connection.channels.append(self)
-
-    def _find(self, name: str) -> Queue:
-        queue = self._broker.queues.get(name)
-        if queue is None:
-            raise ChannelNotFoundEntity(f"NOT_FOUND - no queue '{name}'")
-        return queue
-
-    def _room(self) -> int:
-        return self._prefetch - len(self._underlay.unacked)
-
-    def _hand(self, callback: Callback, unacked: Unacked) -> None:
-        """Send a delivery on its way; a channel's deliveries arrive in order."""
-        underlay = self._underlay
-        underlay.tags += 1
-        underlay.unacked[underlay.tags] = unacked
-        underlay.arrives_at = max(underlay.arrives_at + MOMENT, self._loop.time() + self._weather.latency())
-        incoming = Incoming(self, underlay, underlay.tags, unacked.message)
-        self._loop.call_at(underlay.arrives_at, self._deliver, callback, incoming, context=self._process.context)
-
-    def _deliver(self, callback: Callback, incoming: "Incoming") -> None:
-        if not incoming.underlay.is_closed:
-            self._loop.create_task(callback(incoming))
 
 
 class Exchange:
@@ -319,48 +211,3 @@ class Exchange:
     async def publish(self, message: AbstractMessage, routing_key: str, *, mandatory: bool = True) -> None:
         """Publish and wait for the confirm."""
         await self._channel.publish(message, self._name, routing_key, mandatory=mandatory)
-
-
-class QueueHandle:
-    """A queue, as a channel consumes it."""
-
-    def __init__(self, channel: Channel, queue: Queue) -> None:
-        self._channel = channel
-        self._queue = queue
-
-    async def consume(self, callback: Callback, timeout: float | None = None) -> str:  # noqa: ASYNC109 - aio-pika's own
-        """Consume it with acks."""
-        async with asyncio.timeout(timeout):
-            return await self._channel.consume(self._queue, callback)
-
-    async def cancel(self, tag: str, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aio-pika's own
-        """Consume it no more."""
-        async with asyncio.timeout(timeout):
-            await self._channel.cancel(tag)
-
-
-class Incoming:
-    """A message in a process's hands."""
-
-    __slots__ = ("_channel", "_tag", "body", "headers", "redelivered", "routing_key", "type", "underlay")
-
-    def __init__(self, channel: Channel, underlay: Underlay, tag: int, message: Message) -> None:
-        self._channel = channel
-        self.underlay = underlay
-        self._tag = tag
-        self.body = message.body
-        self.type = message.kind
-        self.headers = message.headers
-        self.routing_key = message.routing_key
-        self.redelivered = message.deliveries > 0
-
-    @property
-    def channel(self) -> Underlay:
-        """Its channel, which is not given once it is closed."""
-        if self.underlay.is_closed:
-            raise ChannelInvalidStateError
-        return self.underlay
-
-    async def ack(self, *, multiple: bool = False) -> None:
-        """Tell the broker that it is done."""
-        await self._channel.ack(self.underlay, self._tag, multiple=multiple)

@@ -4,12 +4,14 @@ import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelAccessRefused, ProbableAuthenticationError
 
+from deploy.local.ports import free_port
 from shared.topology import EVENTS, EXCHANGES, QUEUES
 from shared.topology.access import (
     AGGREGATOR,
@@ -24,6 +26,7 @@ from shared.topology.access import (
 )
 from tests.integration.deploy.fleet import SERVICES, fleet
 from tests.integration.deploy.rabbitmq.conftest import Vhost
+from tests.support.look_refuser import LookRefuser
 
 OWN = dict(zip(SERVICES, (API, PLANNER, SENDER, AGGREGATOR), strict=True))
 DEVICES = 1_200
@@ -80,6 +83,25 @@ async def test_services_whose_users_have_the_rights_of_before_work_and_say_what_
         assert {lane["consumers"] for lane in lanes["items"]} == {None}
         assert "Broker user carillon-sender may not look at " in ready["sender"]["notes"]["topology"]
         assert "`python -m shared.topology` with CARILLON_BROKER_PASSWORDS_DIR" in ready["api"]["notes"]["topology"]
+
+
+@pytest.mark.timeout(120)
+async def test_services_that_may_look_at_nothing_work(vhost: Vhost, database_url: str, tmp_path: Path) -> None:
+    """As on RabbitMQ 4.2.6, which asks for a right that no service has; what cannot be seen is told as unknown."""
+    refuser = LookRefuser(free_port(), to=urlsplit(vhost.broker.url).port or 5672)
+    await refuser.open()
+    own = {
+        name: {"CARILLON_AMQP_URL": vhost.url(user).replace(f":{refuser.to}/", f":{refuser.port}/")}
+        for name, user in OWN.items()
+    }
+    async with fleet(tmp_path, {"CARILLON_DATABASE_URL": database_url}, own) as services:
+        await services.register(DEVICES)
+        stats = await services.completed(await services.send())
+        lanes = (await services.api.get("/v1/lanes")).json()
+    await refuser.close()
+    assert stats["outcomes"]["accepted"] == DEVICES
+    assert refuser.looks
+    assert {(lane["ready"], lane["consumers"]) for lane in lanes["items"]} == {(None, None)}
 
 
 async def version(vhost: Vhost) -> tuple[int, ...]:

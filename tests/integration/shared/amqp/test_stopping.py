@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from shared.amqp import connection as connections
-from shared.amqp import subscription
+from shared.amqp import consumer
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
@@ -24,7 +24,7 @@ async def test_a_pool_and_its_connection_close_though_the_broker_is_away(
     amqp_url: str, way: Forwarder, trouble: Literal["gone", "silent"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A message whose work goes on is given its budget, no more."""
-    for module in (connections, subscription):
+    for module in (connections, consumer):
         monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.5)
     working = asyncio.Event()
 

@@ -24,7 +24,7 @@ class FakeConnection:
 def subscription() -> Subscription:
     """A subscription that consumes."""
     made = Subscription(cast("AbstractRobustConnection", FakeConnection()), "sender.high", prefetch=2)
-    made._wanted, made._tag = True, "a tag"
+    made._wanted = made._registered = True
     return made
 
 

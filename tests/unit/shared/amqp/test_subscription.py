@@ -10,7 +10,9 @@ from shared.amqp.subscription import Subscription
 from tests.unit.shared.amqp.fake_message import FakeMessage, deliver
 
 if TYPE_CHECKING:
-    from aio_pika.abc import AbstractRobustConnection, AbstractRobustQueue
+    from aio_pika.abc import AbstractRobustConnection
+
+    from shared.amqp.consumer import Consumer
 
 
 @pytest.mark.parametrize("multiple", [True, False])
@@ -50,14 +52,14 @@ class FakeConnection:
         self.connected.set()
 
 
-class FakeQueue:
-    """Answers a cancel while its last delivery is still on its way, as aio-pika does: a task that starts a task."""
+class FakeConsumer:
+    """Answers a cancel while its last delivery is still on its way to us through a task."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def cancel(self, _tag: str, **_: float) -> None:
+    async def cancel(self) -> None:
         """Answer at once."""
         self._tasks.add(asyncio.create_task(self._deliver()))
 
@@ -69,7 +71,7 @@ class FakeQueue:
 async def test_a_delivery_that_came_before_the_end_of_the_consumer_is_ours() -> None:
     """A drain that looked too early would leave it to the broker, which would deliver it again."""
     subscription = Subscription(cast("AbstractRobustConnection", FakeConnection()), "a queue", prefetch=1)
-    subscription._queue = cast("AbstractRobustQueue", FakeQueue(subscription))
-    subscription._tag = "a tag"
+    subscription._consumer = cast("Consumer", FakeConsumer(subscription))
+    subscription._registered = True
     await subscription.stop_taking()
     assert subscription.deliveries.qsize() == 1
