@@ -8,7 +8,8 @@ import structlog
 from services.aggregator.merging import Merger, Poison
 from shared.amqp.dead import DeadLetters
 from shared.amqp.decoding import decode
-from shared.amqp.subscription import Delivery, Subscription
+from shared.amqp.delivery import Delivery
+from shared.amqp.subscription import Subscription
 from shared.contracts.messages import BatchResult
 from shared.errors import MalformedMessageError, UnavailableError
 from shared.observability import metrics, traces
@@ -95,6 +96,7 @@ class WindowConsumer:
             if delivery.redelivered:
                 metrics.REDELIVERIES.labels(self._subscription.name).inc()
             try:
+                delivery.check_returns()
                 result = decode(delivery, BatchResult)
             except MalformedMessageError as error:
                 poison.append(Poison(delivery, str(error)))

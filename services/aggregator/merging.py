@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from services.aggregator.store import Store
-from shared.amqp.subscription import Delivery
+from shared.amqp.delivery import Delivery
 from shared.contracts.messages import BatchResult
 from shared.errors import MalformedMessageError
 from shared.ledger import merging

@@ -2,7 +2,7 @@
 
 from services.planner.planning import Planning
 from shared.amqp.decoding import decode
-from shared.amqp.subscription import Delivery
+from shared.amqp.delivery import Delivery
 from shared.contracts.messages import CloseCampaign, PlanCampaign
 
 

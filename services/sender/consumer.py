@@ -2,7 +2,7 @@
 
 from services.sender.sending import Sending
 from shared.amqp.decoding import decode
-from shared.amqp.subscription import Delivery
+from shared.amqp.delivery import Delivery
 from shared.contracts.messages import BatchReady
 
 

@@ -2,8 +2,8 @@
 
 import structlog
 
+from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
 from shared.observability import metrics
 from shared.topology import DEAD
 

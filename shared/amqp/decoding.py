@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from shared.amqp.subscription import Delivery
+from shared.amqp.delivery import Delivery
 from shared.contracts.messages import Payload
 from shared.errors import MalformedMessageError
 

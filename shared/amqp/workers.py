@@ -15,7 +15,8 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp.dead import DeadLetters
-from shared.amqp.subscription import Delivery, Subscription
+from shared.amqp.delivery import Delivery
+from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
 from shared.observability import metrics, traces
 from shared.request_id import caused_by
@@ -123,6 +124,7 @@ class WorkerPool:
         crashes = tries = 0
         while not delivery.stale:
             try:
+                delivery.check_returns()
                 await self._handler(delivery)
             except MalformedMessageError as error:
                 if not await self._bury(delivery, str(error)):

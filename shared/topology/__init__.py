@@ -12,8 +12,9 @@ from enum import StrEnum
 Arguments = Mapping[str, str | int]
 
 DELIVERY_LIMIT = 50
-"""Deliveries of one message before the broker gives it to `dead`. Set explicitly: RabbitMQ 3.10 has none, 4.x has 20
-and counts every requeue, and a rolling restart returns messages many times."""
+"""Returns of one message before it goes to `dead`. Set explicitly: RabbitMQ 3.10 has none, 4.x has 20, and a rolling
+restart returns messages many times. The broker counts what comes back with a closed channel, as ours does; nothing here
+uses `nack`, which 4.3 does not count. What 4.3 takes back itself, our consumers count (`shared.amqp.delivery`)."""
 
 LOOKED_AT = 1_000_000_000
 """Deliveries of a dead letter before the broker drops it: each look at it is one, and 4.x drops after 20 by itself."""

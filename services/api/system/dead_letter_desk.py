@@ -19,6 +19,7 @@ from pamqp.commands import Basic
 
 from services.api.system.dead_letters import Choice, Letter, read
 from shared.amqp.connection import TROUBLE
+from shared.amqp.publisher import PRIORITY
 from shared.errors import BrokerUnavailableError
 from shared.topology import DEAD_LETTERS
 
@@ -105,14 +106,15 @@ class DeadLetterDesk:
         """Hold letters, unacked, while the block runs; what it does not ack returns to the queue."""
         try:
             async with asyncio.timeout(TIMEOUT), self._turn, _channel(self._looking) as channel:
-                declared = await channel.queue_declare(DEAD_LETTERS.name, passive=True)
-                seen = Look(int(declared.message_count or 0))
+                seen = Look()
                 tags: list[int] = []
                 size = 0
-                while len(tags) < min(MOST, seen.ready) and size < MOST_BYTES:
+                while len(tags) < min(MOST, seen.ready or 1) and size < MOST_BYTES:
                     got = await channel.basic_get(DEAD_LETTERS.name)
                     if not isinstance(got.delivery, Basic.GetOk):
                         break
+                    if not tags:  # the queue itself is not asked: that may be refused (see `shared.amqp.depth`)
+                        seen.ready = 1 + int(got.delivery.message_count or 0)
                     seen.letters.append(read(got.body, got.header.properties, got.delivery.routing_key or ""))
                     tags.append(int(got.delivery.delivery_tag or 0))
                     size += len(got.body)
@@ -143,6 +145,7 @@ async def _put_back(channel: AbstractChannel, letter: Letter) -> str | None:
     properties = Basic.Properties(
         content_type="application/json",
         delivery_mode=2,
+        priority=PRIORITY,
         message_id=uuid.uuid4().hex,
         message_type=letter.kind,
         correlation_id=letter.correlation,

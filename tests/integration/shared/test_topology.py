@@ -1,20 +1,30 @@
 """The topology on a broker: declared once, again without change, and carrying messages as it says."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.local.broker import Broker
 from shared import topology
-from shared.amqp.connection import connect
+from shared.amqp import delivery as deliveries
+from shared.amqp.connection import connect, connected
+from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.depth import ready_messages
 from shared.amqp.publisher import Publisher
+from shared.amqp.subscription import Subscription
+from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady, PlanCampaign
 from shared.errors import QueueMissingError
 from shared.topology import COMMANDS, DEAD, QUEUES, RETRY, RUNGS
 from shared.topology.declare import declare
 from tests.integration.shared.amqp.outside import Outside
+from tests.support.consumer_timeout import consumer_timeout
 
 if TYPE_CHECKING:
     from pamqp.common import FieldTable
@@ -68,25 +78,64 @@ async def test_a_delayed_command_comes_back_to_the_planner(amqp_url: str) -> Non
     assert (message.type, PlanCampaign.model_validate_json(message.body)) == (command.type, command)
 
 
-async def test_a_message_that_is_returned_too_often_ends_in_dead(empty_amqp_url: str) -> None:
-    """The broker's own limit, for a consumer that dies before it can judge."""
-    async with Outside.on(empty_amqp_url) as outside:
+@asynccontextmanager
+async def impatient_queue(url: str, limit: int) -> AsyncGenerator[tuple[Outside, Subscription]]:
+    """A queue like a lane's that gives a message up after `limit` returns, with one message, and who consumes it."""
+    async with Outside.on(url) as outside, connected(url, name="test", timeout=10) as connection:
         await declare(outside.channel)
-        limited: FieldTable = {**topology.LANES[topology.Lane.HIGH].arguments, "x-delivery-limit": 2}
+        limited: FieldTable = {**topology.LANES[topology.Lane.HIGH].arguments, "x-delivery-limit": limit}
         queue = await outside.channel.declare_queue("impatient", durable=True, arguments=limited)
-        exchange = await outside.channel.get_exchange(DEAD)
         await queue.bind(topology.EVENTS, "impatient")
-        async with await connect(empty_amqp_url, name="test", timeout=10) as connection:
-            publisher = Publisher(connection)
-            await publisher.open(topology.EVENTS)
-            await publisher.publish(PlanCampaign(campaign_id=1, seq=0), topology.EVENTS, "impatient")
-            await publisher.close()
-        assert exchange.name == DEAD
-        for _ in range(3):
-            message = await queue.get(timeout=5)
-            await message.reject(requeue=True)
+        publisher = Publisher(connection)
+        await publisher.open(topology.EVENTS)
+        await publisher.publish(PlanCampaign(campaign_id=1, seq=0), topology.EVENTS, "impatient")
+        await publisher.close()
+        subscription = Subscription(connection, "impatient", prefetch=1)
+        yield outside, subscription
+        await subscription.close()
+
+
+async def test_a_message_that_is_returned_too_often_ends_in_dead(empty_amqp_url: str) -> None:
+    """The broker's own limit, for a consumer that dies before it can judge: what was unacked on its channel returns."""
+    async with impatient_queue(empty_amqp_url, 2) as (outside, subscription):
+        await subscription.start()
+        for _ in range(2):
+            await subscription.deliveries.get()
+            await subscription.start_again()
+        await subscription.deliveries.get()
+        await subscription.close()
         letter = await outside.take("dead", within=10)
     assert PlanCampaign.model_validate_json(letter.body).campaign_id == 1
+
+
+async def test_a_message_that_the_broker_takes_back_itself_too_often_ends_in_dead(
+    empty_amqp_url: str, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From who holds it for too long: up to 4.2 by the broker's count, since 4.3 by ours."""
+    monkeypatch.setattr(deliveries, "DELIVERY_LIMIT", 1)
+    assert broker.control is not None
+    hung: list[asyncio.Event] = []
+
+    async def hang(_: Delivery) -> None:
+        hung.append(asyncio.Event())
+        await hung[-1].wait()
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(consumer_timeout(broker.control, 1.0))
+        outside, _ = await stack.enter_async_context(impatient_queue(empty_amqp_url, 1))
+        connection = await stack.enter_async_context(connected(empty_amqp_url, name="worker", timeout=10))
+        publisher = Publisher(connection)
+        await publisher.open(DEAD)
+        pool = WorkerPool(connection, "impatient", hang, DeadLetters(publisher), workers=4, prefetch=4)
+        running = asyncio.create_task(pool.run())
+        letter = await outside.take("dead", within=30)
+        for event in hung:
+            event.set()
+        await pool.stop(5)
+        await running
+        await publisher.close()
+    assert PlanCampaign.model_validate_json(letter.body).campaign_id == 1
+    assert len(hung) == 2
 
 
 async def test_the_depth_of_a_queue_is_asked_without_declaring_it(amqp_url: str) -> None:

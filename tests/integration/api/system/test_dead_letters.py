@@ -12,7 +12,9 @@ import httpx
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from shared.topology import DEAD
+from shared.amqp.connection import connected
+from shared.amqp.publisher import Publisher
+from shared.topology import BATCHES, DEAD
 from tests.integration.api.conftest import KEY
 from tests.support.eventually import eventually
 
@@ -64,6 +66,24 @@ async def test_looking_at_dead_letters_loses_none_and_groups_them(
         {"queue": "aggregator.results", "reason": "ValueError", "count": 1},
     ]
     assert [item["id"] for item in (await listed(client, 1, reason="ValueError"))["items"]] == ["m3"]
+
+
+async def test_a_replayed_letter_overtakes_nobody(
+    client: httpx.AsyncClient, channel: AbstractChannel, amqp_url: str
+) -> None:
+    """RabbitMQ 4.3 serves priorities strictly, and one that is not set is above what our services send."""
+    async with connected(amqp_url, name="test", timeout=10) as connection:
+        publisher = Publisher(connection)
+        await publisher.open(BATCHES)
+        await publisher.publish_raw(b"{}", BATCHES, "new.high", kind="first")
+        await bury(channel, 1)
+        await listed(client, 1)
+        assert (await client.post("/v1/dead-letters/replay", json={"ids": ["m1"]})).json()["done"] == 1
+        await publisher.publish_raw(b"{}", BATCHES, "new.high", kind="last")
+        await publisher.close()
+    queue = await channel.get_queue("sender.high")
+    taken = [await queue.get(no_ack=True) for _ in range(3)]
+    assert [(message.type, message.priority) for message in taken] == [("first", 0), ("push.batch.v1", 0), ("last", 0)]
 
 
 async def test_one_letter_is_read_whole(client: httpx.AsyncClient, channel: AbstractChannel) -> None:

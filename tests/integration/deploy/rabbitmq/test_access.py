@@ -98,7 +98,9 @@ async def test_services_that_may_look_at_nothing_work(vhost: Vhost, database_url
         await services.register(DEVICES)
         stats = await services.completed(await services.send())
         lanes = (await services.api.get("/v1/lanes")).json()
+        letters = await services.api.get("/v1/dead-letters")
     await refuser.close()
+    assert letters.json()["ready"] == 0, letters.text
     assert stats["outcomes"]["accepted"] == DEVICES
     assert refuser.looks
     assert {(lane["ready"], lane["consumers"]) for lane in lanes["items"]} == {(None, None)}

@@ -13,8 +13,8 @@ from aio_pika.abc import AbstractRobustConnection
 
 from deploy.local.broker import Broker
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
 from shared.amqp.workers import Handler, WorkerPool
 from shared.topology import BATCHES, LANES, Lane
 from tests.integration.shared.amqp.outside import Outside

@@ -13,13 +13,13 @@ from deploy.local.broker import VHOST
 from deploy.local.guardian import Guardian
 from shared.amqp.connection import connect, connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.dialling import BrokerConnection
 from shared.amqp.lifesigns import Answer
 from shared.amqp.minority import Minority
 from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
 from shared.amqp.pulse import Pulse
-from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady
 from shared.errors import BrokerUnavailableError

@@ -11,9 +11,9 @@ import pytest
 from deploy.local.broker import Broker
 from shared.amqp.connection import connect
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
 from shared.errors import BrokerUnavailableError
 from shared.topology import BATCHES, EXCHANGES, LANES, QUEUES, RESULTS, Lane

@@ -11,8 +11,8 @@ from shared.amqp import connection as connections
 from shared.amqp import consumer
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
 from shared.topology import BATCHES, DEAD
 from tests.support.eventually import eventually

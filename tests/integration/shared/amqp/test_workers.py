@@ -11,8 +11,9 @@ from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp import workers
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery, Subscription
+from shared.amqp.subscription import Subscription
 from shared.amqp.workers import WorkerPool
 from shared.errors import BrokerUnavailableError, DatabaseUnavailableError, MalformedMessageError
 from shared.topology import BATCHES

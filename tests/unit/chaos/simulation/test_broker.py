@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from shared.amqp.dead import DeadLetters
+from shared.amqp.delivery import Delivery
 from shared.amqp.depth import ready_messages
 from shared.amqp.publisher import Publisher
-from shared.amqp.subscription import Delivery
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady, Payload
 from shared.errors import BrokerUnavailableError, MalformedMessageError

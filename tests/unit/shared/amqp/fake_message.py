@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.subscription import Delivery
+from shared.amqp.delivery import Delivery
 
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractIncomingMessage
@@ -18,6 +18,7 @@ class FakeMessage:
         self.type = kind
         self.routing_key: str | None = None
         self.redelivered = False
+        self.headers: dict[str, int | str] = {}
         self.is_closed = False
         self.done: list[tuple[str, bool]] = []
         self._fault = fault

@@ -1,12 +1,15 @@
 """A delivery in our hands."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 import aio_pika
 import pytest
 
 from shared.amqp.subscription import Subscription
+from shared.errors import MalformedMessageError
+from shared.topology import DELIVERY_LIMIT
 from tests.unit.shared.amqp.fake_message import FakeMessage, deliver
 
 if TYPE_CHECKING:
@@ -42,6 +45,16 @@ def test_a_delivery_is_stale_once_its_channel_is_gone() -> None:
     message.is_closed = True
     assert delivery.stale
     assert delivery.channel is channel
+
+
+@pytest.mark.parametrize(("acquired", "refused"), [(None, False), (DELIVERY_LIMIT, False), (DELIVERY_LIMIT + 1, True)])
+def test_a_delivery_that_comes_too_often_is_refused(acquired: int | None, refused: bool) -> None:
+    """RabbitMQ 4.3 lets it come for ever when it takes the message back itself."""
+    message = FakeMessage(b"", None)
+    if acquired is not None:
+        message.headers["x-acquired-count"] = acquired
+    with pytest.raises(MalformedMessageError, match="51 times") if refused else contextlib.nullcontext():
+        deliver(message).check_returns()
 
 
 class FakeConnection:
