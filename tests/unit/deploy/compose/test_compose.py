@@ -106,6 +106,16 @@ def test_both_kinds_of_compose_can_read_it() -> None:
         assert not [entry for entry in service.get("volumes", []) if not isinstance(entry, str)]
 
 
+@pytest.mark.parametrize("path", ["compose.yaml", "docs/operator-guide/install.md", "docs/operator-guide/upgrades.md"])
+def test_the_image_is_built_before_anything_starts(path: str) -> None:
+    """By itself: what `up --build` makes has an id for each service, and the next `up` replaces every container."""
+    text = (REPOSITORY / path).read_text()
+    commands = re.findall(r"^(?:#   )?docker compose .*", text, re.MULTILINE)
+    assert not [command for command in commands if "--build" in command]
+    first = {kind: text.index(f"docker compose {kind}") for kind in ("build", "up")}
+    assert first["build"] < first["up"]
+
+
 def test_every_secret_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
     """By deploy/compose/make-secrets; a second run leaves all as it was, or nobody could log in any more."""
     folder = tmp_path / "secrets"
