@@ -182,6 +182,7 @@ def environment_of(at: Path, node: str) -> dict[str, str]:
         "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
         "HOME": str(at / "home"),  # the cookie lies there
+        "ERL_CRASH_DUMP": str(at / "erl_crash.dump"),  # else whoever calls `rabbitmqctl` finds it where he stands
         "RABBITMQ_NODENAME": node,
         "RABBITMQ_CONF_ENV_FILE": str(at / "environment.conf"),
         "RABBITMQ_CONFIG_FILE": str(at / "none"),

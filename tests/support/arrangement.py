@@ -15,15 +15,39 @@ FIXTURES: Mapping[str, str] = {
 }
 """By fixture: what all tests that ask for it share."""
 
-FILES: Mapping[str, str] = {"integration/support/test_cluster.py": FIXTURES["cluster"]}
-"""By file below `tests`: the same for tests that ask for no such fixture."""
+SYSTEMS = ("a whole system", "another whole system")
+"""Tests that run all services do so in two processes: more systems at once would not find the machine they expect."""
 
-SYSTEMS = ("a running system", "another running system")
-"""Tests of the whole system share one; two halves of them run beside each other."""
-
-OTHER_SYSTEM = frozenset(
-    f"flow/test_{name}.py" for name in ("bad_input", "control", "delivery", "drain", "steering", "tutorial")
-)
+FILES: Mapping[str, str] = {
+    "integration/support/test_cluster.py": FIXTURES["cluster"],
+    **dict.fromkeys(
+        (
+            "chaos/test_failover.py",
+            "flow/test_demo.py",
+            "flow/test_kills.py",
+            "flow/test_outages.py",
+            "flow/test_postgresql_states.py",
+            "flow/test_repair.py",
+            "flow/test_start.py",
+        ),
+        SYSTEMS[0],
+    ),
+    **dict.fromkeys(
+        (
+            "chaos/test_chaos.py",
+            "contracts/test_openapi.py",
+            "flow/test_bad_input.py",
+            "flow/test_control.py",
+            "flow/test_delivery.py",
+            "flow/test_drain.py",
+            "flow/test_rehearsals.py",
+            "flow/test_steering.py",
+            "flow/test_tutorial.py",
+        ),
+        SYSTEMS[1],
+    ),
+}
+"""By file below `tests`: the same for its tests."""
 
 TESTS = Path(__file__).parents[1]
 
@@ -42,10 +66,10 @@ def longest_first(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str | None:
     fixtures = getattr(item, "fixturenames", ())
-    file = item.path.relative_to(TESTS).as_posix()
-    if "stack" in fixtures:
-        return SYSTEMS[file in OTHER_SYSTEM]
-    return next((group for name, group in FIXTURES.items() if name in fixtures), FILES.get(file))
+    by_file = FILES.get(item.path.relative_to(TESTS).as_posix())
+    if "stack" in fixtures and by_file is None:
+        raise ValueError(f"{item.path.name} runs a whole system: say in {Path(__file__).name} beside which others.")
+    return by_file or next((group for name, group in FIXTURES.items() if name in fixtures), None)
 
 
 def _limit(item: pytest.Item) -> float:

@@ -65,8 +65,8 @@ async def test_the_process_becomes_ready_and_drains_on_sigterm(environment: dict
     ("change", "sentence"),
     [
         ({"CARILLON_OPERATOR_KEY": "short"}, "CARILLON_OPERATOR_KEY"),
-        ({"CARILLON_AMQP_URL": f"amqp://{LOOPBACK}:{free_port()}/"}, "RabbitMQ did not accept a connection"),
-        ({"CARILLON_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/none"}, "PostgreSQL at 127.0.0.1"),
+        ({"CARILLON_AMQP_URL": f"amqp://{LOOPBACK}:{{port}}/"}, "RabbitMQ did not accept a connection"),
+        ({"CARILLON_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{{port}}/none"}, "PostgreSQL at 127.0.0.1"),
         ({"CARILLON_HTTP_HOST": "203.0.113.1"}, "listen on 203.0.113.1"),
     ],
 )
@@ -74,6 +74,8 @@ async def test_what_is_wrong_at_the_start_is_said_in_a_sentence(
     environment: dict[str, str], change: dict[str, str], sentence: str
 ) -> None:
     """After a bounded time, with exit code 1."""
-    code, said = await end(await start({**environment, **change}))
+    nobody = free_port()
+    changed = {name: value.format(port=nobody) for name, value in change.items()}
+    code, said = await end(await start({**environment, **changed}))
     assert code == 1
     assert sentence in said.splitlines()[-1]

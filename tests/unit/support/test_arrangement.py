@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import DIFFERS_BY_VERSION
-from tests.support.arrangement import FILES, OTHER_SYSTEM, SYSTEMS, TESTS, longest_first, mark_groups
+from tests.support.arrangement import FILES, SYSTEMS, TESTS, longest_first, mark_groups
 
 
 @dataclass
@@ -31,11 +31,11 @@ class Item:
 
 def test_what_is_named_is_there() -> None:
     """A test that moves away takes its arrangement along."""
-    assert [name for name in (*FILES, *OTHER_SYSTEM, *DIFFERS_BY_VERSION) if not (TESTS / name).exists()] == []
+    assert [name for name in (*FILES, *DIFFERS_BY_VERSION) if not (TESTS / name).exists()] == []
 
 
 def test_what_shares_goes_together_and_all_else_where_there_is_room() -> None:
-    """By fixture, else by file."""
+    """By file, else by fixture."""
     items: list[Any] = [
         Item(TESTS / "flow/test_kills.py", ["system", "stack"]),
         Item(TESTS / "flow/test_drain.py", ["system", "stack"]),
@@ -48,6 +48,13 @@ def test_what_shares_goes_together_and_all_else_where_there_is_room() -> None:
     assert groups[:2] == [[name] for name in SYSTEMS]
     assert groups[2] == groups[3] != []
     assert groups[4] == []
+
+
+def test_a_new_file_of_tests_of_the_whole_system_is_put_somewhere() -> None:
+    """A third system would start in any process."""
+    items: list[Any] = [Item(TESTS / "flow/test_new.py", ["stack"])]
+    with pytest.raises(ValueError, match=r"test_new\.py"):
+        mark_groups(items)
 
 
 def test_what_may_take_long_begins_first_and_all_else_keeps_its_order() -> None:
