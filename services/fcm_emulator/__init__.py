@@ -14,8 +14,8 @@ Promises:
 - It is never the brake: about 10 microseconds of CPU a message, TLS and recording included, as much as nghttpd.
 
 Reading order: `answers` (what FCM says), `script` (who hears what), `message` (reading a body), `record`, then
-`sending`, the hot path through all four; `exchange` (where routes and protocols meet), `app`, `control` (routes);
-`server`, `connections`, `http2` (with `framing`, `headers`, `streams`), `http1`; `running` (for a stack).
+`sending`, the hot path through all four; `state`, `exchange` (where routes and protocols meet), `app`, `control`
+(routes); `server`, `connections`, `http2` (with `framing`, `headers`, `streams`), `http1`; `running` (for a stack).
 """
 
 from services.fcm_emulator.client import EmulatorClient

@@ -30,8 +30,8 @@ from services.fcm_emulator.script import Script, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from services.fcm_emulator.app import Emulator
     from services.fcm_emulator.exchange import Exchange, Head
+    from services.fcm_emulator.state import EmulatorState
 
 _NDJSON = [("content-type", "application/x-ndjson")]
 _AFTER_THIS_ANSWER = 0.05
@@ -41,8 +41,8 @@ _TOKEN_PATH = "/emulator/record/"  # noqa: S105 - a path
 class Control:
     """Handles `/emulator/…`."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    def __init__(self, state: EmulatorState) -> None:
+        self._state = state
         self._plain: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
             ("GET", "/emulator/script"): self._scripts,
             ("GET", "/emulator/summary"): self._summary,
@@ -70,27 +70,27 @@ class Control:
                 exchange.answer(_problem(HTTPStatus.NOT_FOUND, f"no control route {method} {path}; see {__name__}"))
 
     def _forget(self, _query: dict[str, str]) -> dict[str, Any]:
-        self._emulator.forget()
+        self._state.forget()
         return {}
 
     def _rate(self, query: dict[str, str]) -> list[tuple[int, int, int]]:
         return rate([record for _, _, record in self._chosen(query)])
 
     def _goaway(self, _query: dict[str, str]) -> dict[str, Any]:
-        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._emulator.on_goaway)
+        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._state.on_goaway)
         return {}
 
     def _cut(self, _query: dict[str, str]) -> dict[str, Any]:
-        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._emulator.on_cut)
+        asyncio.get_running_loop().call_later(_AFTER_THIS_ANSWER, self._state.on_cut)
         return {}
 
     def _revoke(self, _query: dict[str, str]) -> dict[str, Any]:
-        return {"revoked": self._emulator.tokens.revoke()}
+        return {"revoked": self._state.tokens.revoke()}
 
     def _chosen(self, query: dict[str, str]) -> list[tuple[str, str, Record]]:
         return [
             (project.name, label, record)
-            for project in self._emulator.projects.values()
+            for project in self._state.projects.values()
             if query.get("project", project.name) == project.name
             for label, record in project.records.items()
             if query.get("label", label) == label
@@ -103,11 +103,11 @@ class Control:
     def _summary(self, query: dict[str, str]) -> dict[str, Any]:
         unread: Counter[Answer] = Counter()
         if "label" not in query:
-            for project in self._emulator.projects.values():
+            for project in self._state.projects.values():
                 if query.get("project", project.name) == project.name:
                     unread.update(project.refused_unread)
         found = summary([record for _, _, record in self._chosen(query)], unread)
-        return {**found, "tokens_granted": self._emulator.tokens.granted}
+        return {**found, "tokens_granted": self._state.tokens.granted}
 
     def _history(self, token: str) -> list[dict[str, Any]]:
         key = token.encode("utf-8", "surrogatepass")
@@ -126,15 +126,15 @@ class Control:
                 "bearer": bearer,
                 "body": json.loads(body),
             }
-            for project, target, answer, bearer, body in self._emulator.sightings
+            for project, target, answer, bearer, body in self._state.sightings
             if query.get("token", "").encode() in {b"", target} and query.get("project", project) == project
         ]
 
     def _scripts(self, _query: dict[str, str] | None = None) -> dict[str, Any]:
-        emulator = self._emulator
+        state = self._state
         return {
-            "all": emulator.script.model_dump(mode="json"),
-            "projects": {name: script.model_dump(mode="json") for name, script in emulator.scripts.items()},
+            "all": state.script.model_dump(mode="json"),
+            "projects": {name: script.model_dump(mode="json") for name, script in state.scripts.items()},
         }
 
     def _set_script(self, body: bytes, project: str | None) -> Reply:
@@ -142,7 +142,7 @@ class Control:
             script = Script.model_validate_json(body or b"{}")
         except ValidationError as wrong:
             return _problem(HTTPStatus.BAD_REQUEST, explain(wrong))
-        self._emulator.follow(script, project)
+        self._state.follow(script, project)
         return _found(self._scripts())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from services.fcm_emulator import frames
 from services.fcm_emulator.answers import JSON
@@ -15,10 +15,38 @@ if TYPE_CHECKING:
 
     from services.fcm_emulator.answers import Reply
     from services.fcm_emulator.headers import Routed
-    from services.fcm_emulator.http2 import Http2
 
 # What a client may send on a stream; it is never topped up. FCM's bodies are a few kB.
 WINDOW = 1 << 20
+
+
+class StreamConnection(Protocol):
+    """What a stream needs of its connection: the state that all streams share, and the ways to send."""
+
+    # The streams that wait for their answer, by number.
+    streams: dict[int, Stream]
+    # Frames to be written.
+    out: list[bytes]
+    # Bytes that we may still send on the connection.
+    room: int
+    # The largest frame that the client takes, in bytes.
+    most: int
+
+    @property
+    def paused(self) -> bool:
+        """Whether the socket is full."""
+
+    def close_stream(self, stream: Stream, code: Code) -> None:
+        """Break a stream off."""
+
+    def flush_soon(self) -> None:
+        """Write what is held, once for all that is answered in this turn of the loop."""
+
+    def hold(self, part: bytes) -> None:
+        """Hold a frame of a long answer for the next write."""
+
+    def cut(self) -> None:
+        """Cut the connection after the answers given before."""
 
 
 class Stream:
@@ -29,7 +57,7 @@ class Stream:
         "answered", "ended", "hanging", "id", "window",
     )  # fmt: skip
 
-    def __init__(self, connection: Http2, number: int, routed: Routed, window: int) -> None:
+    def __init__(self, connection: StreamConnection, number: int, routed: Routed, window: int) -> None:
         self.id = number
         # What we may still send on it.
         self.window = window
