@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib import metadata
 
 import structlog
 from sqlalchemy import text
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import Database
 from shared.errors import UnavailableError
+from shared.version import VERSION
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Heartbeat:
         self._who = {
             "instance": f"{service}:{host}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             "service": service,
-            "version": version(),
+            "version": VERSION,
             "host": host,
             "started_at": datetime.now(UTC),
             "every": every,
@@ -85,11 +85,3 @@ class Heartbeat:
                 await tx.run(LEAVE, {"instance": self._who["instance"]})
         except (UnavailableError, SQLAlchemyError, TimeoutError) as error:
             log.warning("heartbeat.left_behind", error=str(error))
-
-
-def version() -> str:
-    """The installed version, or `source` for a checkout that is not installed."""
-    try:
-        return metadata.version("carillon")
-    except metadata.PackageNotFoundError:
-        return "source"

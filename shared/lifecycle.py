@@ -7,6 +7,7 @@ dies stops the process with an error. SIGTERM or SIGINT stops in order; a second
 import asyncio
 import gc
 import os
+import platform
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from shared.observability import metrics
 from shared.observability.logs import configure_logs
 from shared.observability.traces import configure_traces
 from shared.variables import strangers
+from shared.version import VERSION
 
 log = structlog.get_logger()
 
@@ -51,6 +53,7 @@ def run(name: str, settings: type[S], build: Callable[[S], AbstractAsyncContextM
         sys.exit(f"{error}")
     try:
         configure_logs(name, loaded.log_level)
+        log.info("service.starting", version=VERSION, python=platform.python_version())
         if (told := strangers(os.environ)) is not None:
             log.warning("settings.unknown", meaning=told)
         flush_traces = configure_traces(name, loaded.traces_url, share=loaded.traces_share)

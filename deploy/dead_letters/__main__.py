@@ -18,11 +18,15 @@ from rich.console import Console
 from deploy.dead_letters import showing
 from deploy.dead_letters.desk import TIMEOUT, Desk, DeskError, Document
 from shared.values import base_url
+from shared.version import USER_AGENT
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 connect: Callable[[str, str], httpx.Client] = lambda url, key: httpx.Client(  # noqa: E731 - replaced whole by tests
-    base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT, trust_env=False
+    base_url=url,
+    headers={"Authorization": f"Bearer {key}", "User-Agent": USER_AGENT},
+    timeout=TIMEOUT,
+    trust_env=False,
 )
 
 Queue = Annotated[str | None, typer.Option(help="Only those that were in this queue.")]

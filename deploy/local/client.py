@@ -6,6 +6,7 @@ from typing import Any, Self
 import httpx
 
 from deploy.local.errors import CampaignError
+from shared.version import USER_AGENT
 
 Document = dict[str, Any]
 
@@ -15,7 +16,10 @@ class OperatorClient:
 
     def __init__(self, api_url: str, operator_key: str) -> None:
         self._http = httpx.AsyncClient(
-            base_url=api_url, headers={"Authorization": f"Bearer {operator_key}"}, timeout=120.0, trust_env=False
+            base_url=api_url,
+            headers={"Authorization": f"Bearer {operator_key}", "User-Agent": USER_AGENT},
+            timeout=120.0,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

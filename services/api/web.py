@@ -29,6 +29,7 @@ from services.api.http.openapi import openapi
 from services.api.resources import Resources
 from services.api.results import batches, events, export, failures, push_log
 from services.api.system import dead_letter_routes, health, lane_routes, project_routes, worker_routes
+from shared.version import VERSION
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: 10,000 user ids of the greatest length and a full payload fit."""
@@ -64,7 +65,7 @@ happened.
 
 def build(resources: Resources) -> FastAPI:
     """The application, with everything that its routes need."""
-    app = FastAPI(title="Carillon", version="1", description=DESCRIPTION, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="Carillon", version=VERSION, description=DESCRIPTION, redoc_url=None, redirect_slashes=False)
     app.state.resources = resources
     for room in ROOMS:
         app.include_router(room.router)

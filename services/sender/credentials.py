@@ -20,6 +20,7 @@ from google.auth.transport.requests import Request
 
 from services.sender.gateways import Route
 from shared.errors import UnavailableError
+from shared.version import USER_AGENT
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +77,7 @@ class Credentials:
         # Per request: requests lets REQUESTS_CA_BUNDLE in the environment beat what the session says.
         trust = {} if ca_file is None else {"verify": str(ca_file)}
         self._session = request.session
+        self._session.headers["User-Agent"] = USER_AGENT
         self._request = functools.partial(request, timeout=FETCH_TIMEOUT, **trust)
 
     async def route(self, project: str) -> Route:

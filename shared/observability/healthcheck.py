@@ -8,6 +8,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from shared.version import USER_AGENT
+
 TIMEOUT = 4.0
 """Seconds: less than the engine's own limit, so that the reason is told."""
 
@@ -15,6 +17,7 @@ TIMEOUT = 4.0
 def main(probe: str) -> int:
     """Exit code for the engine: 0 when the service says yes."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct.addheaders = [("User-Agent", USER_AGENT)]
     try:
         url = f"http://127.0.0.1:{_port()}/health/{probe}"
         with direct.open(url, timeout=TIMEOUT):

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from shared.version import VERSION
+
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[str | None]]
@@ -68,6 +70,11 @@ async def _checked(name: str, check: Check) -> str | None:
         return f"This could not be checked ({type(error).__name__}); the log has more."
 
 
+def alive() -> dict[str, str]:
+    """What liveness answers: that the process turns, and which version it is."""
+    return {"status": "alive", "version": VERSION}
+
+
 def metrics_response() -> Response:
     """Every metric in Prometheus' text format."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -77,7 +84,7 @@ def probes_app(checks: Mapping[str, Check], notes: Notes = nothing_to_note) -> S
     """The three routes of a worker."""
 
     async def live(_request: Request) -> Response:
-        return JSONResponse({"status": "alive"})
+        return JSONResponse(alive())
 
     async def ready(_request: Request) -> Response:
         return await readiness(checks, notes)

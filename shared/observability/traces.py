@@ -24,6 +24,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.contracts.messages import BatchReady
 from shared.errors import ConfigurationError
+from shared.version import USER_AGENT, VERSION
 
 MESSAGE_HEADER = "traceparent"
 FLUSH = 3.0
@@ -68,9 +69,13 @@ def configure_traces(service: str, url: str | None, *, share: float) -> Callable
         raise ConfigurationError(
             f"CARILLON_TRACES_URL is set, but {error.name} is missing: install the `telemetry` extra, or unset it."
         ) from error
-    resource = Resource.create({"service.name": f"carillon-{service}", "service.namespace": "carillon"})
+    resource = Resource.create(
+        {"service.name": f"carillon-{service}", "service.namespace": "carillon", "service.version": VERSION}
+    )
     provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(share), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=FLUSH)))
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=FLUSH, headers={"User-Agent": USER_AGENT}))
+    )
     use(provider.get_tracer("carillon"))
 
     def flush() -> None:

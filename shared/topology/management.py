@@ -17,6 +17,7 @@ from shared.topology.access import USERS, User
 from shared.topology.differing import Difference, seen_different
 from shared.topology.policies import POLICIES
 from shared.topology.steering import steered
+from shared.version import USER_AGENT
 
 TIMEOUT = 10.0
 """Seconds for one call: the broker answers in milliseconds or is in trouble."""
@@ -28,7 +29,11 @@ class Management:
     def __init__(self, url: str, *, user: str, password: str, ca_file: Path | None = None) -> None:
         self._url = url.rstrip("/")
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        self._headers = {
+            "Authorization": f"Basic {login}",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+        }
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if ca_file is not None:
             handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ca_file))))

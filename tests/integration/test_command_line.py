@@ -3,6 +3,7 @@
 import subprocess
 
 from deploy.local.folders import REPOSITORY
+from shared.version import VERSION
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,6 +18,12 @@ def test_help_is_the_manual() -> None:
     for command in ("demo", "up", "test", "check", "bench", "rehearse", "on", "lock"):
         assert f"./run {command}" in result.stdout
     assert result.stdout.count("\n") < 40
+
+
+def test_the_version_is_the_services_own() -> None:
+    """One word and a number, for scripts and reports of faults."""
+    result = run("--version")
+    assert (result.returncode, result.stdout) == (0, f"carillon {VERSION}\n")
 
 
 def test_an_unknown_command_is_refused_with_the_manual() -> None:

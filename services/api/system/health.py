@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from services.api.resources import resources
-from shared.observability.probes import metrics_response, readiness
+from shared.observability.probes import alive, metrics_response, readiness
 
 router = APIRouter(tags=["system"])
 
@@ -24,8 +24,8 @@ NOT_READY: dict[int | str, dict[str, Any]] = {
 
 @router.get("/health/live")
 async def live() -> dict[str, str]:
-    """Tell that the process turns; it depends on nothing else, since a restart would repair nothing else."""
-    return {"status": "alive"}
+    """Tell that the process turns, and its version; it depends on nothing else: a restart would repair nothing else."""
+    return alive()
 
 
 @router.get("/health/ready", responses=NOT_READY, response_class=JSONResponse)

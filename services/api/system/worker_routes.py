@@ -10,6 +10,7 @@ from sqlalchemy import text
 from services.api.access.roles import Viewer
 from services.api.http.problems import UNAUTHORIZED, documented
 from services.api.resources import resources
+from shared.version import VERSION
 
 router = APIRouter(prefix="/v1/workers", tags=["system"], responses=documented(UNAUTHORIZED))
 
@@ -28,7 +29,7 @@ EXAMPLE: dict[str, Any] = {
         {
             "instance": "sender:push-1:4711:9f3a2c11",
             "service": "sender",
-            "version": "0.1.0",
+            "version": VERSION,
             "host": "push-1",
             "state": "alive",
             "started_at": "2026-11-22T08:00:00Z",

@@ -9,6 +9,7 @@ import pycurl
 
 from services.sender.gateways import ACCEPTED, Answer, Fault, Route, TransportError
 from services.sender.gateways.feed import Feed
+from shared.version import USER_AGENT
 
 HTTP_OK = 200
 HTTP2: int = pycurl.CURL_HTTP_VERSION_2_0
@@ -20,8 +21,6 @@ UPLOAD_BUFFER = 16 * 1024
 """Bytes that libcurl keeps for the body of each request in flight: the least that it takes, four times FCM's largest
 message. Its own default is 64 kB, of which 2,000 in flight made 90 MB that no cache holds."""
 
-NAME = "carillon"
-"""What FCM is told of us; pycurl's own name has all its libraries in it, and is made anew for each message."""
 UNSAID = ("Accept:",)
 """Headers that libcurl would add and nobody reads: it makes each anew for each message, twice."""
 
@@ -79,7 +78,7 @@ class Transfer:
         self.set_http2_only(False)
         handle.setopt(pycurl.PIPEWAIT, 1)
         handle.setopt(pycurl.NOSIGNAL, 1)
-        handle.setopt(pycurl.USERAGENT, NAME)
+        handle.setopt(pycurl.USERAGENT, USER_AGENT)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.MAXFILESIZE, MAX_ANSWER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, UPLOAD_BUFFER)

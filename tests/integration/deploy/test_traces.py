@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from deploy.local.ports import LOOPBACK
+from shared.version import VERSION
 from tests.integration.deploy.fleet import fleet
 
 DEVICES = 700
@@ -29,6 +30,7 @@ class Collector:
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             names = {entry.key: entry.value.string_value for entry in resource.resource.attributes}
+            assert names["service.version"] == VERSION
             for scope in resource.scope_spans:
                 self.spans += [(names["service.name"], span) for span in scope.spans]
 

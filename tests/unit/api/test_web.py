@@ -25,6 +25,7 @@ from shared.amqp.publisher import Publisher
 from shared.db import Database, Reader, Writer
 from shared.errors import BrokerUnavailableError, DatabaseUnavailableError
 from shared.outbox import Relay
+from shared.version import VERSION
 
 KEY = "kT3-mVq9_xLw0ZbRe5"
 JSON = {"Content-Type": "application/json"}
@@ -238,10 +239,15 @@ async def test_every_answer_has_an_id_and_headers_of_safety(client: httpx.AsyncC
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_openapi_has_the_version(client: httpx.AsyncClient) -> None:
+    """A client that is generated from it knows of which version it is."""
+    assert (await client.get("/openapi.json")).json()["info"]["version"] == VERSION
+
+
 async def test_probes_and_metrics_need_no_key(client: httpx.AsyncClient) -> None:
     """Readiness tells what is missing; liveness does not ask for it."""
     client.headers.pop("Authorization")
-    assert (await client.get("/health/live")).json() == {"status": "alive"}
+    assert (await client.get("/health/live")).json() == {"status": "alive", "version": VERSION}
     ready = await client.get("/health/ready")
     assert ready.status_code == 503
     assert "database" in ready.json()["missing"]

@@ -1,17 +1,46 @@
-"""One place names the versions; who must repeat them says the same."""
+"""One place names the versions, of Carillon and of servers; who must repeat them says the same."""
 
+import importlib
 import re
+import tomllib
 from typing import Any
 
 import yaml
 
 from deploy.local.folders import REPOSITORY
 from deploy.versions import BOOKWORM, ON, POSTGRES_IMAGE, RABBITMQ_IMAGE, SID, TRIXIE
+from shared.version import VERSION
 
 
 def read(path: str) -> str:
     """A file of the repository."""
     return (REPOSITORY / path).read_text()
+
+
+def test_the_image_is_labelled_with_carillons_version() -> None:
+    """And with its title and licence, as the Open Container Initiative names them."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', read("deploy/Dockerfile")))
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert labels["version"] == VERSION
+    assert labels["title"] == "Carillon"
+    assert labels["licenses"] == project["license"]
+
+
+def test_kubernetes_starts_and_labels_carillons_version() -> None:
+    """The tag of the image in production; the label on every object and pod of ours."""
+    production = yaml.safe_load(read("deploy/kubernetes/overlays/production/kustomization.yaml"))
+    assert [(image["name"], image["newTag"]) for image in production["images"]] == [("carillon", VERSION)]
+    labels = yaml.safe_load(read("deploy/kubernetes/base/kustomization.yaml"))["labels"]
+    assert {"pairs": {"app.kubernetes.io/version": VERSION}, "includeTemplates": True} in labels
+
+
+def test_the_project_takes_its_version_from_the_module() -> None:
+    """So that no installed package can say another one."""
+    project = tomllib.loads(read("pyproject.toml"))
+    assert "version" not in project["project"]
+    assert project["project"]["dynamic"] == ["version"]
+    module, _, name = project["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
+    assert getattr(importlib.import_module(module), name) == VERSION
 
 
 def test_compose_names_the_tested_images() -> None:

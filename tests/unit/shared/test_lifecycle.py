@@ -15,6 +15,7 @@ from shared import lifecycle
 from shared.config import Settings
 from shared.errors import ConfigurationError
 from shared.lifecycle import Loops
+from shared.version import VERSION
 
 
 class Given(Settings):
@@ -155,6 +156,14 @@ def test_a_signal_while_the_service_opens_ends_it_at_once_with_code_0() -> None:
         yield {}
 
     assert exit_code(waiting) == 0
+
+
+def test_the_first_line_of_a_log_tells_the_version() -> None:
+    """Whoever reads the log of another day knows which code wrote it."""
+    with structlog.testing.capture_logs() as logs:
+        exit_code(lambda _: misconfigured())
+    assert logs[0]["event"] == "service.starting"
+    assert logs[0]["version"] == VERSION
 
 
 def test_trouble_on_purpose_ends_the_process_with_its_sentence() -> None:

@@ -3,7 +3,10 @@
 import json
 from collections.abc import Mapping
 
-from shared.observability.probes import readiness
+from httpx import ASGITransport, AsyncClient
+
+from shared.observability.probes import probes_app, readiness
+from shared.version import VERSION
 
 
 async def well() -> str | None:
@@ -38,3 +41,10 @@ async def test_what_is_missing_is_red_and_named() -> None:
 async def test_nothing_to_note_adds_nothing() -> None:
     """The usual answer stays short."""
     assert json.loads(bytes((await readiness({"database": well})).body)) == {"status": "ready"}
+
+
+async def test_a_worker_that_lives_tells_its_version() -> None:
+    """By the same sentence as the API."""
+    probes = ASGITransport(app=probes_app({}))
+    async with AsyncClient(transport=probes, base_url="http://worker") as client:
+        assert (await client.get("/health/live")).json() == {"status": "alive", "version": VERSION}
