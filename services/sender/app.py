@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from services.sender.campaign_poller import CampaignPoller
 from services.sender.consumer import BatchHandler
 from services.sender.credentials import Credentials
 from services.sender.gateways.fcm import FcmGateway, FcmOptions
 from services.sender.gateways.transfer import TransferOptions
 from services.sender.sending import Sending
 from services.sender.store import Store
-from services.sender.watch import Watch
 from shared.amqp.connection import connected
 from shared.amqp.dead import DeadLetters
 from shared.amqp.minority import Minority
@@ -74,13 +74,13 @@ async def sender(
         )
         publisher = Publisher(publish)
         store = Store(database, times)
-        watch = Watch(store)
+        poller = CampaignPoller(store)
         sending = Sending(
             store,
             gateway,
             credentials,
             publisher,
-            watch,
+            poller,
             holder=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
         )
         dead = DeadLetters(publisher)
@@ -127,7 +127,7 @@ async def sender(
         stack.callback(probes.close)
         yield {
             **{f"lane {lane}": pool.run() for lane, pool in pools.items()},
-            "watch": watch.run(),
+            "campaign poller": poller.run(),
             "repair": repair.run(),
             "minority": minority.run(),
             "heartbeat": heartbeat.run(),

@@ -11,7 +11,7 @@ from random import Random
 
 from services.sender.answers import Scope, Verdict, backoff, judge
 from services.sender.gateways import ACCEPTED, Answer
-from services.sender.troubles import BURST, OUTAGE_LEAST, Recovered, Troubles
+from services.sender.incidents import BURST, OUTAGE_LEAST, Incidents, Recovered
 from shared.ledger import letters
 from shared.ledger.claiming import Claim, Target
 from shared.ledger.releasing import Release
@@ -130,10 +130,10 @@ class Outcomes:
             dead=self.dead,
         )
 
-    def recovered(self, troubles: Troubles) -> Recovered:
+    def recovered(self, incidents: Incidents) -> Recovered:
         """What this claim's probes have shown to work: FCM answered them for their device."""
         answered = {target.platform for target in self.targets if self.array[target.position] != _DOT}
-        works = bool(answered) and not troubles.any
+        works = bool(answered) and not incidents.any
         return Recovered(project=self.claim.probe and works, platforms=self.claim.probing & answered)
 
     def _retry_after(self, left: list[int], wait: float) -> float | None:

@@ -13,15 +13,15 @@ from typing import TypeVar
 import structlog
 
 from services.sender.answers import rung_for
-from services.sender.asking import Asking, Held
+from services.sender.campaign_poller import CampaignPoller
+from services.sender.claiming import Claimer, HeldClaim
 from services.sender.credentials import Credentials, CredentialsError
 from services.sender.fresh_tokens import FreshTokens
 from services.sender.gateways import Gateway, Pace, Route
+from services.sender.incidents import Incidents, find_incidents
 from services.sender.message import Template
 from services.sender.outcomes import Outcomes, choose
 from services.sender.store import Store
-from services.sender.troubles import Troubles, find_troubles
-from services.sender.watch import Watch
 from shared import clock
 from shared.amqp.publisher import Publisher
 from shared.contracts.messages import BatchReady, BatchResult, Payload
@@ -35,10 +35,10 @@ from shared.topology import BATCHES, RESULTS, RETRY
 log = structlog.get_logger()
 T = TypeVar("T")
 
-INSIST = 60.0
-"""Seconds to go on trying to tell troubles and to publish outcomes: afterwards the next batch tells them, and sweeps
+RETRY_FOR = 60.0
+"""Seconds to go on trying to tell incidents and to publish outcomes: afterwards the next batch tells them, and sweeps
 bring outcomes back. A release is tried for as long as the process lives: what it knows is nowhere else."""
-INSIST_PAUSE = 0.5
+RETRY_PAUSE = 0.5
 """Seconds between these tries."""
 
 
@@ -51,7 +51,7 @@ class Sending:
         gateway: Gateway,
         credentials: Credentials,
         publisher: Publisher,
-        watch: Watch,
+        poller: CampaignPoller,
         *,
         holder: str,
         rng: random.Random | None = None,
@@ -60,9 +60,9 @@ class Sending:
         self._gateway = gateway
         self._credentials = credentials
         self._publisher = publisher
-        self._watch = watch
+        self._poller = poller
         self._draining = asyncio.Event()
-        self._asking = Asking(store, holder=holder, draining=self._draining)
+        self._claimer = Claimer(store, holder=holder, draining=self._draining)
         self._rng = rng or random.Random()
         self._fresh_tokens = FreshTokens()
 
@@ -80,18 +80,18 @@ class Sending:
             await self._store.without_credentials(batch, str(error))
             return
         template = await self._store.template(batch.campaign_id)
-        held = await self._asking.claim(batch)
+        held = await self._claimer.claim(batch)
         if held is None:
             return
         route = self._credentials.newest(route)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        with self._watch.hold(batch.campaign_id):
+        with self._poller.hold(batch.campaign_id):
             outcomes = await self._send(held, route, template)
             await self._report(batch, held.claim, outcomes, route)
         metrics.BATCH_SECONDS.labels(batch.lane).observe(loop.time() - started)
 
-    async def _send(self, held: Held, route: Route, template: Template) -> Outcomes:
+    async def _send(self, held: HeldClaim, route: Route, template: Template) -> Outcomes:
         """Put the open positions on the wire until they are all answered, or something says stop."""
         claim = held.claim
         open_positions = set(claim.open_positions)
@@ -118,19 +118,19 @@ class Sending:
         return outcomes
 
     def _keep_going(self, claim: Claim, outcomes: Outcomes) -> bool:
-        if outcomes.stop or self._draining.is_set() or self._watch.stopped(claim.campaign_id):
+        if outcomes.stop or self._draining.is_set() or self._poller.stopped(claim.campaign_id):
             return False
-        return not self._watch.steered(claim.campaign_id, claim.steered)
+        return not self._poller.steered(claim.campaign_id, claim.steered)
 
     async def _report(self, batch: BatchReady, claim: Claim, outcomes: Outcomes, route: Route) -> None:
         """Release, publish what is known, publish the retry. A fenced sender's outcomes are facts, its retry is not."""
         for code, count in outcomes.by_code().items():
             metrics.FCM_ANSWERS.labels(claim.project, code).inc(count)
         life = None if claim.deadline is None else (claim.deadline - clock.now()).total_seconds()
-        troubles = await self._tell(claim, outcomes, route)
-        free = troubles.open_circuit is not None or troubles.stop_campaign is not None
+        incidents = await self._record_incidents(claim, outcomes, route)
+        free = incidents.open_circuit is not None or incidents.stop_campaign is not None
         release = outcomes.settle(life=life, free=free, rng=self._rng)
-        epoch = await self._insist("release", lambda: self._store.release(claim, release), patience=math.inf)
+        epoch = await self._with_retries("release", lambda: self._store.release(claim, release), patience=math.inf)
         known = release.outcomes if epoch is not None else letters.observed(release.outcomes)
         if known.strip("."):
             result = BatchResult(
@@ -156,14 +156,14 @@ class Sending:
         else:
             await self._publish(again, BATCHES, f"now.{claim.lane}", attempt=release.attempt)
 
-    async def _tell(self, claim: Claim, outcomes: Outcomes, route: Route) -> Troubles:
+    async def _record_incidents(self, claim: Claim, outcomes: Outcomes, route: Route) -> Incidents:
         """Write down what the answers say about project, platforms and campaign; nearly always nothing."""
         if outcomes.accepted:
             self._fresh_tokens.worked(route)
         if not outcomes.again and not claim.probe and not claim.probing:
-            return Troubles()
+            return Incidents()
         loop = asyncio.get_running_loop()
-        troubles = find_troubles(
+        incidents = find_incidents(
             outcomes.again.values(),
             answers=outcomes.answers,
             accepted=outcomes.accepted + int(claim.proven),
@@ -172,26 +172,28 @@ class Sending:
         )
         if claim.validate_only:
             # What its payload is worth is what it was asked for: its letters tell, nobody has to stop it.
-            troubles = replace(troubles, stop_campaign=None)
-        recovered = outcomes.recovered(troubles)
-        if troubles.refresh_credentials:
+            incidents = replace(incidents, stop_campaign=None)
+        recovered = outcomes.recovered(incidents)
+        if incidents.refresh_credentials:
             try:
                 self._fresh_tokens.fetched(await self._credentials.refreshed(route), now=loop.time())
             except CredentialsError as error:
-                troubles = replace(troubles, open_circuit=troubles.open_circuit or str(error))
-        if troubles.any or recovered.any:
-            log.warning("batch.troubles", project=claim.project, troubles=str(troubles), recovered=str(recovered))
+                incidents = replace(incidents, open_circuit=incidents.open_circuit or str(error))
+        if incidents.any or recovered.any:
+            log.warning("batch.incidents", project=claim.project, incidents=str(incidents), recovered=str(recovered))
             try:
-                await self._insist("tell", lambda: self._store.tell(claim, troubles, recovered))
+                await self._with_retries(
+                    "record incidents", lambda: self._store.record_incidents(claim, incidents, recovered)
+                )
             except UnavailableError as error:
                 # The release must not wait for it any longer, and the next batch meets the same.
-                log.error("batch.troubles_not_told", project=claim.project, error=str(error))  # noqa: TRY400
-        return troubles
+                log.error("batch.incidents_not_recorded", project=claim.project, error=str(error))  # noqa: TRY400
+        return incidents
 
     async def _publish(self, payload: Payload, exchange: str, key: str, *, attempt: int = 0) -> None:
-        await self._insist("publish", lambda: self._publisher.publish(payload, exchange, key, attempt=attempt))
+        await self._with_retries("publish", lambda: self._publisher.publish(payload, exchange, key, attempt=attempt))
 
-    async def _insist(self, what: str, work: Callable[[], Awaitable[T]], *, patience: float = INSIST) -> T:
+    async def _with_retries(self, what: str, work: Callable[[], Awaitable[T]], *, patience: float = RETRY_FOR) -> T:
         """Try for a while: what this process knows about a batch is worth more than its place in the queue."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
@@ -201,5 +203,5 @@ class Sending:
             except UnavailableError as error:
                 if loop.time() > deadline:
                     raise
-                log.warning("batch.insisting", what=what, error=str(error))
-                await asyncio.sleep(INSIST_PAUSE)
+                log.warning("batch.retrying", what=what, error=str(error))
+                await asyncio.sleep(RETRY_PAUSE)

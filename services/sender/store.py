@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
+from services.sender.incidents import Incidents, Recovered
 from services.sender.message import Template
-from services.sender.troubles import Recovered, Troubles
 from shared.contracts.content import PushContent
 from shared.contracts.messages import BatchReady
 from shared.db import Database, Writer
@@ -81,27 +81,27 @@ class Store:
             rows = await tx.all(HELD, {"ids": list(campaign_ids)})
         return {row.id: Seen(row.status, row.steered) for row in rows}
 
-    async def tell(self, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
+    async def record_incidents(self, claim: Claim, incidents: Incidents, recovered: Recovered) -> None:
         """Write down what a batch found out about more than its devices, with the events that say so."""
 
         async def work(tx: Writer) -> None:
-            await self._tell_project(tx, claim, troubles, recovered)
-            if troubles.stop_campaign is not None:
-                reason = {"code": troubles.stop_campaign.code, "message": troubles.stop_campaign.message}
+            await self._record_of_project(tx, claim, incidents, recovered)
+            if incidents.stop_campaign is not None:
+                reason = {"code": incidents.stop_campaign.code, "message": incidents.stop_campaign.message}
                 await campaigns.stop(tx, claim.campaign_id, reason)
 
         await self._database.again(work)
 
-    async def _tell_project(self, tx: Writer, claim: Claim, troubles: Troubles, recovered: Recovered) -> None:
+    async def _record_of_project(self, tx: Writer, claim: Claim, incidents: Incidents, recovered: Recovered) -> None:
         project, times = claim.project, self._times
-        if troubles.quota_wait is not None:
-            await projects.on_quota_exceeded(tx, project, wait=troubles.quota_wait, times=times)
-        if troubles.open_circuit is not None:
-            if await projects.open_circuit(tx, project, troubles.open_circuit, probe=claim.probe, times=times):
-                await record_project_event(tx, project, "circuit_opened", {"reason": troubles.open_circuit})
+        if incidents.quota_wait is not None:
+            await projects.on_quota_exceeded(tx, project, wait=incidents.quota_wait, times=times)
+        if incidents.open_circuit is not None:
+            if await projects.open_circuit(tx, project, incidents.open_circuit, probe=claim.probe, times=times):
+                await record_project_event(tx, project, "circuit_opened", {"reason": incidents.open_circuit})
         elif recovered.project and await projects.close_circuit(tx, project):
             await record_project_event(tx, project, "circuit_closed", {})
-        for platform, reason in troubles.stop_platforms:
+        for platform, reason in incidents.stop_platforms:
             if await projects.stop_platform(tx, project, platform, reason, times=times):
                 await record_project_event(tx, project, "platform_stopped", {"platform": platform, "reason": reason})
         if recovered.platforms and await projects.release_platforms(tx, project, recovered.platforms):

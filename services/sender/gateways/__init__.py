@@ -1,4 +1,4 @@
-"""The way out to FCM: bodies of messages in, one answer for each out.
+"""The client of FCM: takes request bodies, returns one answer for each.
 
 In: message bodies (`services.sender.message`) and a `Route` (`services.sender.credentials`).
 Out: an `Answer` for every request that was started, through a callback; `services.sender.answers` judges it.
@@ -6,9 +6,9 @@ Owns: connections, request handles, pacing within a batch.
 Promises: a started position gets exactly one answer, whatever happens to the connection; a request whose body
 was handed to the network is never repeated here; `sent=False` is said only when the body provably stayed here.
 
-Reading order: this file, `feed` (which message starts when), `transfer` (one request), `idle` (handles at rest),
-`wire` (libcurl on the event loop), `corks` (many messages in one segment), `fcm` (the gateway), and beside them
-`firebase` with `firebase_message`, the oracle of the tests.
+Reading order: this file, `paced_batch` (which message starts when), `transfer` (one request), `idle_transfers` (free
+handles), `connection_pool` (libcurl on the event loop), `tcp_cork` (many messages in one segment), `fcm` (the gateway),
+and beside them `firebase` with `firebase_message`, the reference that the tests compare with.
 """
 
 from collections.abc import Callable, Mapping

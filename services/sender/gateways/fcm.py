@@ -9,10 +9,10 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from services.sender.gateways import UNPACED, Answer, Fault, Messages, OnAnswer, Pace, Route
-from services.sender.gateways.feed import Feed
-from services.sender.gateways.idle import IdleTransfers
+from services.sender.gateways.connection_pool import ConnectionPool, PoolOptions
+from services.sender.gateways.idle_transfers import IdleTransfers
+from services.sender.gateways.paced_batch import PacedBatch
 from services.sender.gateways.transfer import Transfer, TransferOptions
-from services.sender.gateways.wire import Wire, WireOptions
 from shared.observability import metrics
 
 SLICE = 50
@@ -44,13 +44,13 @@ DEAD_CONNECTION = 5
 class FcmOptions:
     """Limits of the gateway. `max_in_flight`: 10,000 messages a second at 100 ms need 1,000.
 
-    `wire_age`: seconds after which connections are replaced, so that new addresses and balancers are found.
+    `pool_age`: seconds after which connections are replaced, so that new addresses and balancers are found.
     """
 
     max_in_flight: int = 1000
-    wire_age: float = 1800.0
-    wire_rest: float = 30.0
-    wire: WireOptions = field(default_factory=WireOptions)
+    pool_age: float = 1800.0
+    pool_rest: float = 30.0
+    pool: PoolOptions = field(default_factory=PoolOptions)
     transfer: TransferOptions = field(default_factory=TransferOptions)
 
 
@@ -60,89 +60,89 @@ class FcmGateway:
     def __init__(self, options: FcmOptions) -> None:
         self._loop = asyncio.get_running_loop()
         self._options = options
-        self._feeds: deque[Feed] = deque()
+        self._batches: deque[PacedBatch] = deque()
         self._idle = IdleTransfers()
         self._timer: asyncio.Handle | None = None
         self._look_at = math.inf
         self._turn_is_full = False
         self._timeouts: Counter[int] = Counter()
-        self._wire = self._new_wire()
-        self._retiring: list[Wire] = []
+        self._pool = self._new_pool()
+        self._retiring: list[ConnectionPool] = []
         self._closing = False
         self._quiet = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
         """Requests started and not answered."""
-        return self._wire.active + sum(wire.active for wire in self._retiring)
+        return self._pool.active + sum(pool.active for pool in self._retiring)
 
     async def send_batch(self, messages: Messages, *, route: Route, on_answer: OnAnswer, pace: Pace = UNPACED) -> int:
         """See `Gateway.send_batch`."""
         if self._closing or not messages:
             return 0
-        feed = Feed(messages, route, on_answer, pace, self._loop.create_future())
-        self._feeds.append(feed)
+        batch = PacedBatch(messages, route, on_answer, pace, self._loop.create_future())
+        self._batches.append(batch)
         self._pump()
         try:
-            await feed.done
+            await batch.done
         except asyncio.CancelledError:
-            feed.abandon()
+            batch.abandon()
             raise
-        if feed.failure is not None:
-            raise feed.failure
-        return feed.started
+        if batch.failure is not None:
+            raise batch.failure
+        return batch.started
 
     async def close(self, budget: float) -> None:
         """See `Gateway.close`. Safe to call twice."""
         self._closing = True
-        for feed in self._feeds:
-            feed.stopped = True
-            feed.settle()
-        self._feeds.clear()
+        for batch in self._batches:
+            batch.stopped = True
+            batch.settle()
+        self._batches.clear()
         if not self.in_flight:
             self._quiet.set()
         try:
             async with asyncio.timeout(budget):
                 await self._quiet.wait()
         except TimeoutError:
-            for wire in (self._wire, *self._retiring):
-                for transfer in wire.abort_all():
+            for pool in (self._pool, *self._retiring):
+                for transfer in pool.abort_all():
                     self._deliver(transfer, transfer.aborted())
         if self._timer is not None:
             self._timer.cancel()
-        for wire in (self._wire, *self._retiring):
-            wire.close()
+        for pool in (self._pool, *self._retiring):
+            pool.close()
         self._retiring.clear()
         self._idle.close()
 
-    def _new_wire(self) -> Wire:
+    def _new_pool(self) -> ConnectionPool:
         self._timeouts.clear()
-        return Wire(self._options.wire, self._on_done, self._on_drained)
+        return ConnectionPool(self._options.pool, self._on_done, self._on_drained)
 
     def _pump(self) -> None:
         """Start what is due, a slice of each batch in turn, as far as turn and handles reach; set the next look."""
         if self._turn_is_full:
             return
         now = self._loop.time()
-        self._renew_wire(now)
-        feeds = self._feeds
+        self._renew_pool(now)
+        batches = self._batches
         if now - self._look_at > STALLED:
-            for feed in feeds:
-                feed.miss(now)
-        turns = len(feeds)
+            for batch in batches:
+                batch.miss(now)
+        turns = len(batches)
         room = min(TURN, self._options.max_in_flight - self.in_flight)
         while turns and room > 0:
             turns -= 1
-            feed = feeds.popleft()
-            count = min(feed.due(now), SLICE, room)
-            self._start(feed, count)
+            batch = batches.popleft()
+            count = min(batch.due(now), SLICE, room)
+            self._start(batch, count)
             room -= count
-            if feed.exhausted:
-                feed.settle()
+            if batch.exhausted:
+                batch.settle()
                 continue
-            feeds.append(feed)
+            batches.append(batch)
             if count == SLICE:
-                turns = len(feeds)
+                turns = len(batches)
         self._look_again(now, turn_is_full=room == 0)
 
     def _look_again(self, now: float, *, turn_is_full: bool) -> None:
@@ -151,14 +151,14 @@ class FcmGateway:
             self._timer.cancel()
             self._timer = None
             self._look_at = math.inf
-        if not self._feeds or self.in_flight >= self._options.max_in_flight:
+        if not self._batches or self.in_flight >= self._options.max_in_flight:
             return
         if turn_is_full:
             self._turn_is_full = True
             self._timer = self._loop.call_soon(self._next_turn)
             self._look_at = now
         else:
-            due_at = min(feed.next_due_at() for feed in self._feeds)
+            due_at = min(batch.next_due_at() for batch in self._batches)
             wait = min(max(due_at - now, TICK), LONGEST_WAIT)
             self._timer = self._loop.call_later(wait, self._pump)
             self._look_at = now + wait
@@ -167,19 +167,19 @@ class FcmGateway:
         self._turn_is_full = False
         self._pump()
 
-    def _start(self, feed: Feed, count: int) -> None:
-        """Put the feed's next messages on the wire; a body or route that cannot be used fails the feed only."""
-        for position in range(feed.started, feed.started + count):
-            transfer = self._idle.take(feed.route.project) or Transfer(self._options.transfer)
+    def _start(self, batch: PacedBatch, count: int) -> None:
+        """Put the batch's next messages on the wire; a body or route that cannot be used fails the batch only."""
+        for position in range(batch.started, batch.started + count):
+            transfer = self._idle.take(batch.route.project) or Transfer(self._options.transfer)
             try:
-                transfer.load(feed, position, feed.messages[position])
+                transfer.load(batch, position, batch.messages[position])
             except Exception as error:  # noqa: BLE001 - the messages are the caller's; its error is raised in send_batch
                 transfer.close()
-                feed.fail(error)
+                batch.fail(error)
                 return
-            feed.started = position + 1
-            feed.in_flight += 1
-            self._wire.start(transfer)
+            batch.started = position + 1
+            batch.in_flight += 1
+            self._pool.start(transfer)
 
     def _on_done(self, transfer: Transfer, code: int, text: str) -> None:
         if code == 0:
@@ -193,28 +193,28 @@ class FcmGateway:
         self._deliver(transfer, answer)
 
     def _deliver(self, transfer: Transfer, answer: Answer) -> None:
-        feed = transfer.unload()
+        batch = transfer.unload()
         self._idle.put(transfer)
-        feed.deliver(transfer.position, answer)
-        if not feed.in_flight:
-            feed.settle()
+        batch.deliver(transfer.position, answer)
+        if not batch.in_flight:
+            batch.settle()
 
     def _on_drained(self) -> None:
         """Answers have freed handles."""
-        for wire in [wire for wire in self._retiring if not wire.active]:
-            self._retiring.remove(wire)
-            wire.close()
+        for pool in [pool for pool in self._retiring if not pool.active]:
+            self._retiring.remove(pool)
+            pool.close()
         self._pump()
         if self._closing and not self.in_flight:
             self._quiet.set()
 
-    def _renew_wire(self, now: float) -> None:
+    def _renew_pool(self, now: float) -> None:
         """Replace all connections when they are old, or when one is closed or swallows requests without a word."""
-        age = now - self._wire.born
-        dead = age > self._options.wire_rest and max(self._timeouts.values(), default=0) >= DEAD_CONNECTION
-        if age > self._options.wire_age or dead or self._wire.broken or self._wire.deserted:
-            if self._wire.active:
-                self._retiring.append(self._wire)
+        age = now - self._pool.born
+        dead = age > self._options.pool_rest and max(self._timeouts.values(), default=0) >= DEAD_CONNECTION
+        if age > self._options.pool_age or dead or self._pool.broken or self._pool.deserted:
+            if self._pool.active:
+                self._retiring.append(self._pool)
             else:
-                self._wire.close()
-            self._wire = self._new_wire()
+                self._pool.close()
+            self._pool = self._new_pool()

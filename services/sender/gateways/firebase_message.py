@@ -6,13 +6,13 @@ from typing import Any
 
 from firebase_admin import messaging
 
-Wire = dict[str, Any]
+JsonObject = dict[str, Any]
 
 _APS_ARGUMENTS = ("alert", "badge", "sound", "category", "thread-id")
 _APS_FLAGS = ("content-available", "mutable-content")
 
 
-def to_firebase(message: Wire) -> messaging.Message:
+def to_firebase(message: JsonObject) -> messaging.Message:
     """`message` of a request body as firebase-admin's class; a field that it has no place for is a `TypeError`."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Message.token is deprecated", DeprecationWarning)
@@ -28,12 +28,12 @@ def to_firebase(message: Wire) -> messaging.Message:
         )
 
 
-def _made(part: Wire, **makers: Any) -> Wire:
+def _made(part: JsonObject, **makers: Any) -> JsonObject:
     """A copy of `part` in which each named field has gone through its maker."""
     return {name: makers[name](value) if name in makers else value for name, value in part.items()}
 
 
-def _renamed(part: Wire, **names: str) -> Wire:
+def _renamed(part: JsonObject, **names: str) -> JsonObject:
     return {names.get(name, name): value for name, value in part.items()}
 
 
@@ -45,7 +45,7 @@ def _milliseconds(duration: str) -> float:
     return _seconds(duration) * 1000
 
 
-def _android(part: Wire) -> messaging.AndroidConfig:
+def _android(part: JsonObject) -> messaging.AndroidConfig:
     return messaging.AndroidConfig(
         **_made(
             part,
@@ -56,7 +56,7 @@ def _android(part: Wire) -> messaging.AndroidConfig:
     )
 
 
-def _android_notification(part: Wire) -> messaging.AndroidNotification:
+def _android_notification(part: JsonObject) -> messaging.AndroidNotification:
     made = _made(
         part,
         event_time=datetime.fromisoformat,
@@ -76,7 +76,7 @@ def _android_notification(part: Wire) -> messaging.AndroidNotification:
     )
 
 
-def _light_settings(part: Wire) -> messaging.LightSettings:
+def _light_settings(part: JsonObject) -> messaging.LightSettings:
     color = part["color"]
     return messaging.LightSettings(
         color="#" + "".join(f"{round(color[share] * 255):02x}" for share in ("red", "green", "blue", "alpha")),
@@ -85,18 +85,18 @@ def _light_settings(part: Wire) -> messaging.LightSettings:
     )
 
 
-def _apns(part: Wire) -> messaging.APNSConfig:
+def _apns(part: JsonObject) -> messaging.APNSConfig:
     return messaging.APNSConfig(
         **_made(part, payload=_apns_payload, fcm_options=lambda options: messaging.APNSFCMOptions(**options))
     )
 
 
-def _apns_payload(part: Wire) -> messaging.APNSPayload:
+def _apns_payload(part: JsonObject) -> messaging.APNSPayload:
     own = {name: value for name, value in part.items() if name != "aps"}
     return messaging.APNSPayload(aps=_aps(part.get("aps", {})), **own)
 
 
-def _aps(part: Wire) -> messaging.Aps:
+def _aps(part: JsonObject) -> messaging.Aps:
     """What `Aps` has no argument for travels as its custom data, under its own name."""
     made = _made(part, alert=_alert, sound=_sound)
     given = {name.replace("-", "_"): made.pop(name) for name in _APS_ARGUMENTS if name in made}
@@ -104,15 +104,15 @@ def _aps(part: Wire) -> messaging.Aps:
     return messaging.Aps(**given, **flags, custom_data=made)
 
 
-def _alert(alert: str | Wire) -> str | messaging.ApsAlert:
+def _alert(alert: str | JsonObject) -> str | messaging.ApsAlert:
     return alert if isinstance(alert, str) else messaging.ApsAlert(custom_data=alert)
 
 
-def _sound(sound: str | Wire) -> str | messaging.CriticalSound:
+def _sound(sound: str | JsonObject) -> str | messaging.CriticalSound:
     return sound if isinstance(sound, str) else messaging.CriticalSound(**sound)
 
 
-def _webpush(part: Wire) -> messaging.WebpushConfig:
+def _webpush(part: JsonObject) -> messaging.WebpushConfig:
     return messaging.WebpushConfig(
         **_made(
             part,
@@ -122,7 +122,7 @@ def _webpush(part: Wire) -> messaging.WebpushConfig:
     )
 
 
-def _webpush_notification(part: Wire) -> messaging.WebpushNotification:
+def _webpush_notification(part: JsonObject) -> messaging.WebpushNotification:
     made = _made(part, actions=lambda actions: [messaging.WebpushNotificationAction(**action) for action in actions])
     return messaging.WebpushNotification(
         **_renamed(

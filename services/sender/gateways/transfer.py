@@ -8,7 +8,7 @@ import certifi
 import pycurl
 
 from services.sender.gateways import ACCEPTED, Answer, Fault, Route, TransportError
-from services.sender.gateways.feed import Feed
+from services.sender.gateways.paced_batch import PacedBatch
 from shared.version import USER_AGENT
 
 HTTP_OK = 200
@@ -60,10 +60,10 @@ class Transfer:
     repeats only what it never read, and reports the rest. `taken` is therefore the proof: False, nothing left.
     """
 
-    __slots__ = ("_chunks", "_feed", "_rest", "_route", "_size", "handle", "http2_only", "position", "taken")
+    __slots__ = ("_batch", "_chunks", "_rest", "_route", "_size", "handle", "http2_only", "position", "taken")
 
     def __init__(self, options: TransferOptions) -> None:
-        self._feed: Feed | None = None
+        self._batch: PacedBatch | None = None
         self.position = 0
         self.taken = False
         self.http2_only = False
@@ -100,27 +100,27 @@ class Transfer:
         self.handle.setopt(pycurl.IGNORE_CONTENT_LENGTH, int(wanted))
         self.handle.setopt(pycurl.MAX_RECV_SPEED_LARGE, NO_WINDOW if wanted else 0)
 
-    def load(self, feed: Feed, position: int, body: bytes) -> None:
+    def load(self, batch: PacedBatch, position: int, body: bytes) -> None:
         """Prepare the next request; only what differs from the last is set."""
-        self._feed = feed
+        self._batch = batch
         self.position = position
         self.taken = False
         self._rest = body
         self._chunks.clear()
-        if feed.route is not self._route:
-            self._route = feed.route
-            self.handle.setopt(pycurl.URL, feed.route.url)
-            self.handle.setopt(pycurl.HTTPHEADER, [*feed.route.headers, *UNSAID])
+        if batch.route is not self._route:
+            self._route = batch.route
+            self.handle.setopt(pycurl.URL, batch.route.url)
+            self.handle.setopt(pycurl.HTTPHEADER, [*batch.route.headers, *UNSAID])
         if len(body) != self._size:
             self._size = len(body)
             self.handle.setopt(pycurl.POSTFIELDSIZE, self._size)
 
-    def unload(self) -> Feed:
-        """The feed that waits for this transfer's answer; the transfer is free afterwards."""
-        feed, self._feed = self._feed, None
-        if feed is None:
+    def unload(self) -> PacedBatch:
+        """The batch that waits for this transfer's answer; the transfer is free afterwards."""
+        batch, self._batch = self._batch, None
+        if batch is None:
             raise RuntimeError("a transfer was unloaded twice: its answer would count twice")
-        return feed
+        return batch
 
     def _read(self, size: int) -> bytes:
         self.taken = True

@@ -1,4 +1,4 @@
-"""The sender's way to the FCM in memory: a `Gateway` that paces with the services' own `Feed`."""
+"""The sender's way to the FCM in memory: a `Gateway` that paces with the services' own `PacedBatch`."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from services.fcm_emulator.answers import Answer as Word
 from services.sender.credentials import CredentialsError
 from services.sender.gateways import ACCEPTED, UNPACED, Answer, Fault, Messages, OnAnswer, Pace, Route, TransportError
 from services.sender.gateways.fcm import LONGEST_WAIT, TICK
-from services.sender.gateways.feed import Feed
+from services.sender.gateways.paced_batch import PacedBatch
 from tests.chaos.simulation.boundary import Boundary
 from tests.chaos.simulation.fcm import UNCERTAIN, Fcm, Flow, read
 from tests.chaos.simulation.weather import Fate
@@ -24,7 +24,7 @@ NO_DOOR = Answer(error=TransportError(Fault.CONNECT, sent=False, message="connec
 class Request:
     """One request in flight."""
 
-    feed: Feed
+    batch: PacedBatch
     position: int
     word: Word | None = None
 
@@ -45,16 +45,16 @@ class SimulatedGateway:
         """See `Gateway.send_batch`."""
         if not messages:
             return 0
-        feed = Feed(messages, route, on_answer, pace, self._loop.create_future())
-        self._pump(feed)
+        batch = PacedBatch(messages, route, on_answer, pace, self._loop.create_future())
+        self._pump(batch)
         try:
-            await feed.done
+            await batch.done
         except asyncio.CancelledError:
-            feed.abandon()
+            batch.abandon()
             raise
-        if feed.failure is not None:
-            raise feed.failure
-        return feed.started
+        if batch.failure is not None:
+            raise batch.failure
+        return batch.started
 
     async def close(self, budget: float) -> None:
         """Nothing is left to wait for when the lanes have drained."""
@@ -64,30 +64,30 @@ class SimulatedGateway:
         for request in list(self._in_flight):
             self._loop.call_soon(self._break, request, context=self._process.context)
 
-    def _pump(self, feed: Feed) -> None:
+    def _pump(self, batch: PacedBatch) -> None:
         """Start what is due, and look again when more is."""
         now = self._loop.time()
-        for _ in range(feed.due(now)):
-            if feed.stopped or self._process.dead:
+        for _ in range(batch.due(now)):
+            if batch.stopped or self._process.dead:
                 break
-            self._start(feed)
-        feed.settle()
-        if not feed.exhausted:
-            self._loop.call_later(min(max(feed.next_due_at() - now, TICK), LONGEST_WAIT), self._pump, feed)
+            self._start(batch)
+        batch.settle()
+        if not batch.exhausted:
+            self._loop.call_later(min(max(batch.next_due_at() - now, TICK), LONGEST_WAIT), self._pump, batch)
 
-    def _start(self, feed: Feed) -> None:
-        position = feed.started
-        body = feed.messages[position]
-        feed.started += 1
-        feed.in_flight += 1
+    def _start(self, batch: PacedBatch) -> None:
+        position = batch.started
+        body = batch.messages[position]
+        batch.started += 1
+        batch.in_flight += 1
         fate = self._weather.fate(self._process.name, "request to FCM")
-        self._note_start(feed, position, body)
+        self._note_start(batch, position, body)
         if fate is Fate.CRASH_BEFORE:
             self._process.end()
             return
         if fate in (Fate.STALL_BEFORE, Fate.STALL_AFTER):
             self._process.stop(self._weather.stall())
-        request = Request(feed, position)
+        request = Request(batch, position)
         self._in_flight[request] = None
         if fate is Fate.FAIL_BEFORE:
             self._loop.call_soon(self._answer, request, NO_DOOR)
@@ -98,12 +98,12 @@ class SimulatedGateway:
         elif fate is Fate.FAIL_AFTER:
             self._loop.call_soon(self.cut)
 
-    def _note_start(self, feed: Feed, position: int, body: bytes) -> None:
+    def _note_start(self, batch: PacedBatch, position: int, body: bytes) -> None:
         """When it started, under whose rate, and how much later than the place that the ledger gave it.
 
         A campaign with a rate of its own books its messages at once and sends them over seconds: it is held to its own.
         """
-        now, pace, project = self._loop.time(), feed._pace, feed.route.project
+        now, pace, project = self._loop.time(), batch._pace, batch.route.project
         quota = self._fcm.rates[project]
         per_second = pace.per_second or quota
         whole = per_second > 0.99 * quota
@@ -116,7 +116,7 @@ class SimulatedGateway:
         """A request reaches FCM, though its process may be dead by now; what was cut off before it arrived does not."""
         if request not in self._in_flight:
             return
-        project = request.feed.route.project
+        project = request.batch.route.project
         word = request.word = self._fcm.receive(project, read(body))
         if word in (Word.HANG, Word.HANG_LOST):
             delay, answer = TIMEOUT, TIMED_OUT
@@ -135,7 +135,7 @@ class SimulatedGateway:
         """It stays unanswered, unless its answer was there first; each request counts once."""
         if request in self._in_flight:
             if request.word not in UNCERTAIN:
-                self._fcm.record.unanswered[read(request.feed.messages[request.position])] += 1
+                self._fcm.record.unanswered[read(request.batch.messages[request.position])] += 1
             self._answer(request, CUT)
 
     def _answer(self, request: Request, answer: Answer) -> None:
@@ -143,8 +143,8 @@ class SimulatedGateway:
         if request not in self._in_flight:
             return
         del self._in_flight[request]
-        request.feed.deliver(request.position, answer)
-        request.feed.settle()
+        request.batch.deliver(request.position, answer)
+        request.batch.settle()
 
 
 class SimulatedCredentials:

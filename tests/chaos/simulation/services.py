@@ -16,9 +16,9 @@ from services.planner.consumer import CommandHandler
 from services.planner.planning import Planning
 from services.planner.publishing import Publishing
 from services.planner.timekeeper import Timekeeper
+from services.sender.campaign_poller import CampaignPoller
 from services.sender.consumer import BatchHandler
 from services.sender.sending import Sending
-from services.sender.watch import Watch
 from shared.amqp.dead import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
@@ -151,7 +151,7 @@ async def sender(world: Surroundings, boundary: Boundary, running: Running) -> A
     consume = _connect(world, boundary, running, "consume")
     await publisher.open(RESULTS, RETRY, BATCHES, DEAD)
     store = cast("Any", Across(world.ledger.sender, boundary, claim=world.fcm.booked))
-    watch = Watch(store)
+    poller = CampaignPoller(store)
     running.gateway = SimulatedGateway(boundary, world.fcm)
     running.credentials = SimulatedCredentials(boundary)
     sending = Sending(
@@ -159,7 +159,7 @@ async def sender(world: Surroundings, boundary: Boundary, running: Running) -> A
         running.gateway,
         cast("Any", running.credentials),
         publisher,
-        watch,
+        poller,
         holder=boundary.process.name,
         rng=world.rng,
     )
@@ -168,7 +168,7 @@ async def sender(world: Surroundings, boundary: Boundary, running: Running) -> A
         lane: WorkerPool(consume, queue.name, BatchHandler(sending), dead, workers=3, prefetch=3)
         for lane, queue in LANES.items()
     }
-    yield {**{f"lane {lane}": pool.run() for lane, pool in pools.items()}, "watch": watch.run()}
+    yield {**{f"lane {lane}": pool.run() for lane, pool in pools.items()}, "campaign poller": poller.run()}
     sending.drain()
     await asyncio.gather(*(pool.stop(DRAIN) for pool in pools.values()))
 

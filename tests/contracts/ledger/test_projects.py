@@ -3,7 +3,7 @@
 import pytest
 
 from services.sender.answers import Verdict
-from services.sender.troubles import Recovered, Troubles
+from services.sender.incidents import Incidents, Recovered
 from shared.ledger.claiming import PACE_TOLERANCE, NotYet
 from shared.ledger.projects import BOOKED, LATE
 from shared.ledger.quota import TOLERANCE
@@ -59,7 +59,7 @@ async def test_a_quota_that_is_used_up_pauses_the_project_and_cuts_its_rate(desk
     first, second = await desk.planned()
     claim = granted(await desk.claim(first))
     for _ in range(2):
-        await desk.sender.tell(claim, Troubles(quota_wait=30.0), NOTHING)
+        await desk.sender.record_incidents(claim, Incidents(quota_wait=30.0), NOTHING)
     (project,) = (await desk.rows())["projects"]
     assert project["paused_until"] == desk.time.now + 30
     assert project["cut_rate"] == pytest.approx(7000)
@@ -75,14 +75,14 @@ async def test_an_open_circuit_lets_one_probe_through_at_a_time(desk: Desk) -> N
     first, second, third = await desk.planned(6)
     claim = granted(await desk.claim(first))
     for _ in range(2):
-        await desk.sender.tell(claim, Troubles(open_circuit="PERMISSION_DENIED"), NOTHING)
+        await desk.sender.record_incidents(claim, Incidents(open_circuit="PERMISSION_DENIED"), NOTHING)
     denied = await desk.claim(second)
     assert denied == NotYet(TIMES.probe, stopped=True)
     await desk.wait(TIMES.probe)
     probe = granted(await desk.claim(second))
     assert (probe.probe, probe.limit) == (True, 1)
     assert isinstance(await desk.claim(third), NotYet)
-    await desk.sender.tell(probe, Troubles(), Recovered(project=True))
+    await desk.sender.record_incidents(probe, Incidents(), Recovered(project=True))
     assert not granted(await desk.claim(third)).probe
     names = [row["routing_key"] for row in (await desk.rows())["outbox"] if row["routing_key"].startswith("project")]
     assert names == ["project.circuit_opened", "project.circuit_closed"]
@@ -92,10 +92,10 @@ async def test_a_probe_that_fails_makes_the_next_one_wait_longer(desk: Desk) -> 
     """Twice as long."""
     first, second = await desk.planned()
     claim = granted(await desk.claim(first))
-    await desk.sender.tell(claim, Troubles(open_circuit="UNAVAILABLE"), NOTHING)
+    await desk.sender.record_incidents(claim, Incidents(open_circuit="UNAVAILABLE"), NOTHING)
     await desk.wait(TIMES.probe)
     probe = granted(await desk.claim(second))
-    await desk.sender.tell(probe, Troubles(open_circuit="UNAVAILABLE"), NOTHING)
+    await desk.sender.record_incidents(probe, Incidents(open_circuit="UNAVAILABLE"), NOTHING)
     (project,) = (await desk.rows())["projects"]
     assert project["circuit_probe_at"] == desk.time.now + 2 * TIMES.probe
 
@@ -107,7 +107,7 @@ async def test_a_platform_that_fcm_refuses_waits_and_is_probed(desk: Desk) -> No
     await desk.send(campaign_id)
     (batch,) = await desk.plan(campaign_id)
     claim = granted(await desk.claim(batch))
-    await desk.sender.tell(claim, Troubles(stop_platforms=(("ios", "APNs key"),)), NOTHING)
+    await desk.sender.record_incidents(claim, Incidents(stop_platforms=(("ios", "APNs key"),)), NOTHING)
     await desk.release(claim, "..")
     again = granted(await desk.claim(batch.model_copy(update={"epoch": 1})))
     assert (again.blocked, again.probing) == (frozenset({"ios"}), frozenset())
@@ -115,21 +115,21 @@ async def test_a_platform_that_fcm_refuses_waits_and_is_probed(desk: Desk) -> No
     await desk.wait(TIMES.probe)
     probe = granted(await desk.claim(batch.model_copy(update={"epoch": 2})))
     assert (probe.blocked, probe.probing) == (frozenset(), frozenset({"ios"}))
-    await desk.sender.tell(probe, Troubles(), Recovered(platforms=frozenset({"ios"})))
+    await desk.sender.record_incidents(probe, Incidents(), Recovered(platforms=frozenset({"ios"})))
     assert await desk.sender.hindrances() == {}
 
 
 async def test_a_refused_payload_stops_its_campaign_unless_something_was_accepted(desk: Desk) -> None:
     """With FCM's words."""
-    trouble = Troubles(stop_campaign=Verdict(None, "INVALID_ARGUMENT", "bad field"))
+    trouble = Incidents(stop_campaign=Verdict(None, "INVALID_ARGUMENT", "bad field"))
     claim = await desk.claimed()
-    await desk.sender.tell(claim, trouble, NOTHING)
+    await desk.sender.record_incidents(claim, trouble, NOTHING)
     row = await desk.campaign(claim.campaign_id)
     assert (row["status"], row["stopped"]["code"]) == ("paused", "INVALID_ARGUMENT")
     first, second, *_ = await desk.planned()
     proven = granted(await desk.claim(first))
     await desk.merge(said(proven, "A."))
-    await desk.sender.tell(proven, trouble, NOTHING)
+    await desk.sender.record_incidents(proven, trouble, NOTHING)
     assert (await desk.campaign(first.campaign_id))["status"] == "sending"
     assert granted(await desk.claim(second)).proven
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.planner.store import Lost, Stepped
 from services.sender.answers import Verdict
-from services.sender.troubles import Recovered, Troubles
+from services.sender.incidents import Incidents, Recovered
 from shared.contracts.messages import BatchReady, BatchResult
 from shared.errors import MalformedMessageError
 from shared.ledger import letters
@@ -56,7 +56,7 @@ MOVES = {
     "give_back": 2,
     "without_credentials": 0.3,
     "release": 18,
-    "tell": 3,
+    "record_incidents": 3,
     "merge": 10,
     "merge_poison": 1,
     "sweep": 7,
@@ -215,21 +215,21 @@ class Twins:
             again = {"campaign_id": claim.campaign_id, "batch_no": claim.batch_no, "epoch": epoch}
             self.messages.append(last.model_copy(update={**again, "project": claim.project}))
 
-    async def tell(self, dice: Dice) -> None:
+    async def record_incidents(self, dice: Dice) -> None:
         """Tell something of the project, a platform, the campaign."""
         if not self.claims:
             return
         claim = self.claims[-1 - dice.pick % len(self.claims)]
         nothing = Recovered()
         said_ = (
-            (Troubles(quota_wait=float(dice.pick)), nothing),
-            (Troubles(open_circuit="PERMISSION_DENIED"), nothing),
-            (Troubles(stop_platforms=(("ios", "APNs key"),)), nothing),
-            (Troubles(stop_campaign=Verdict(None, "INVALID_ARGUMENT", "no")), nothing),
-            (Troubles(), Recovered(project=True)),
-            (Troubles(), Recovered(project=True, platforms=frozenset({"ios"}))),
+            (Incidents(quota_wait=float(dice.pick)), nothing),
+            (Incidents(open_circuit="PERMISSION_DENIED"), nothing),
+            (Incidents(stop_platforms=(("ios", "APNs key"),)), nothing),
+            (Incidents(stop_campaign=Verdict(None, "INVALID_ARGUMENT", "no")), nothing),
+            (Incidents(), Recovered(project=True)),
+            (Incidents(), Recovered(project=True, platforms=frozenset({"ios"}))),
         )[dice.other % 6]
-        await self.both("tell", claim, *said_, of="sender")
+        await self.both("record_incidents", claim, *said_, of="sender")
 
     # The aggregator.
 

@@ -11,9 +11,9 @@ from services.fcm_emulator.identity import Certificate, make_certificate
 from services.fcm_emulator.script import Script
 from services.fcm_emulator.server import Server
 from services.sender.gateways import Route
+from services.sender.gateways.connection_pool import PoolOptions
 from services.sender.gateways.fcm import FcmGateway, FcmOptions
 from services.sender.gateways.transfer import TransferOptions
-from services.sender.gateways.wire import WireOptions
 from tests.integration.sender.stage import MakeStage, Stage
 
 StartEmulator = Callable[[Script], Awaitable[tuple[Emulator, Server]]]
@@ -55,7 +55,7 @@ async def make_stage(start_emulator: StartEmulator, certificate: Certificate) ->
             gateway = FcmGateway(
                 FcmOptions(
                     max_in_flight=max_in_flight,
-                    wire=WireOptions(connections=4),
+                    pool=PoolOptions(connections=4),
                     transfer=TransferOptions(timeout=patience, connect_timeout=2.0, ca_file=certificate.ca_file),
                     **limits,
                 )

@@ -103,18 +103,18 @@ async def test_a_request_that_is_never_answered_times_out_as_sent(make_stage: Ma
 
 async def test_a_silent_connection_is_replaced(make_stage: MakeStage) -> None:
     """Timeouts on one connection end its use; the next message goes over a new one."""
-    stage = await make_stage(script(HANG=1.0), patience=0.3, wire_rest=0.0)
-    silent = stage.gateway._wire
+    stage = await make_stage(script(HANG=1.0), patience=0.3, pool_rest=0.0)
+    silent = stage.gateway._pool
     await stage.send(10)
     stage.emulator.follow(script())
     await stage.send(10)
-    assert stage.gateway._wire is not silent
+    assert stage.gateway._pool is not silent
     assert all(answer is ACCEPTED for answer in stage.answers.values())
 
 
 async def test_connections_are_not_used_for_ever(make_stage: MakeStage) -> None:
     """An old set of connections runs dry beside the new one, without an error."""
-    stage = await make_stage(script(latency="fixed:5ms"), wire_age=0.02)
+    stage = await make_stage(script(latency="fixed:5ms"), pool_age=0.02)
     assert await stage.send(1000) == 1000
     assert all(answer is ACCEPTED for answer in stage.answers.values())
     await eventually(lambda: not stage.gateway._retiring)
@@ -235,7 +235,7 @@ async def test_close_waits_for_answers_and_aborts_the_rest(make_stage: MakeStage
     sending = asyncio.create_task(stage.send(500))
     await eventually(lambda: stage.played()[Played.HANG] == 100)
     queued = asyncio.create_task(stage.send(5))
-    await eventually(lambda: len(stage.gateway._feeds) == 2)
+    await eventually(lambda: len(stage.gateway._batches) == 2)
     await stage.gateway.close(0.2)
     assert await queued == 0
     started = await sending
@@ -246,12 +246,12 @@ async def test_close_waits_for_answers_and_aborts_the_rest(make_stage: MakeStage
 
 
 async def test_a_libcurl_that_fails_owes_no_answer(make_stage: MakeStage) -> None:
-    """Every position is answered, and the next batch has a wire that works."""
+    """Every position is answered, and the next batch has connections that work."""
     stage = await make_stage(script(HANG=1.0))
     sending = asyncio.create_task(stage.send(20))
     await eventually(lambda: stage.requests() == 20)
-    stage.gateway._wire._multi = BrokenMulti(stage.gateway._wire._multi)
-    stage.gateway._wire._drive(pycurl.SOCKET_TIMEOUT, 0)
+    stage.gateway._pool._multi = BrokenMulti(stage.gateway._pool._multi)
+    stage.gateway._pool._drive(pycurl.SOCKET_TIMEOUT, 0)
     assert await sending == 20
     assert {(a.error.fault, a.error.sent) for a in stage.answers.values() if a.error} == {(Fault.CUT, True)}
     stage.emulator.follow(script())

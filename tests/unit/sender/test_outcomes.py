@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sender.gateways import ACCEPTED, Answer, Fault, TransportError
+from services.sender.incidents import BURST, OUTAGE_LEAST, Incidents
 from services.sender.outcomes import BLOCKED_WAIT, Outcomes, choose
-from services.sender.troubles import BURST, OUTAGE_LEAST, Troubles
 from shared.ledger.claiming import Claim, Target
 from shared.topology import Lane
 
@@ -216,7 +216,7 @@ def test_a_probed_platform_gets_one_message_and_its_answer_releases_it() -> None
     outcomes = Outcomes(claim, chosen)
     for index in range(3):
         outcomes.write(index, ACCEPTED)
-    assert outcomes.recovered(Troubles()).platforms == {"ios"}
+    assert outcomes.recovered(Incidents()).platforms == {"ios"}
 
 
 def test_a_probe_sends_one_message_and_its_answer_closes_the_circuit() -> None:
@@ -225,8 +225,8 @@ def test_a_probe_sends_one_message_and_its_answer_closes_the_circuit() -> None:
     outcomes = Outcomes(claim, choose(claim, claim.open_positions))
     assert len(outcomes.targets) == 1
     outcomes.write(0, UNREGISTERED)
-    assert outcomes.recovered(Troubles()).project
-    assert not outcomes.recovered(Troubles(open_circuit="UNAVAILABLE")).project
+    assert outcomes.recovered(Incidents()).project
+    assert not outcomes.recovered(Incidents(open_circuit="UNAVAILABLE")).project
 
 
 ANSWERS = st.sampled_from([ACCEPTED, UNREGISTERED, UNAVAILABLE, QUOTA, TIMEOUT, REFUSED, None])

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from services.sender import sending
+from services.sender.campaign_poller import CampaignPoller
 from services.sender.credentials import Credentials
 from services.sender.gateways import Gateway, Route
 from services.sender.message import Template
 from services.sender.sending import Sending
 from services.sender.store import Store
-from services.sender.watch import Watch
 from shared.contracts.content import PushContent
 from shared.contracts.messages import BatchReady, BatchResult
 from shared.errors import DatabaseUnavailableError
@@ -84,11 +84,16 @@ class NoCredentials(Credentials):
 
 async def test_a_release_is_tried_for_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it says is nowhere else: given up, its devices would be pushed again."""
-    monkeypatch.setattr(sending, "INSIST", 0.0)
-    monkeypatch.setattr(sending, "INSIST_PAUSE", 0.0)
+    monkeypatch.setattr(sending, "RETRY_FOR", 0.0)
+    monkeypatch.setattr(sending, "RETRY_PAUSE", 0.0)
     ledger, published = Ledger(refusals=100), Published()
     sender = Sending(
-        ledger, cast("Gateway", None), NoCredentials(), cast("Publisher", published), Watch(ledger), holder="test"
+        ledger,
+        cast("Gateway", None),
+        NoCredentials(),
+        cast("Publisher", published),
+        CampaignPoller(ledger),
+        holder="test",
     )
     await sender.send(BATCH)
     assert len(ledger.released) == 1

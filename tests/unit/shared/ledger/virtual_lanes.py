@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from services.sender.asking import ASK_AGAIN
+from services.sender.claiming import ASK_AGAIN
 from shared.ledger.quota import Booked, Clocks, Denied, book
 from shared.topology import Lane
 

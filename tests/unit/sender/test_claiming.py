@@ -1,9 +1,9 @@
-"""Asking for a batch: who waits here, who goes back to the planner."""
+"""Claiming a batch: which waits here, who goes back to the planner."""
 
 import asyncio
 from collections import Counter
 
-from services.sender.asking import LONGEST_HOLD, STOPPED_HOLD, Asking
+from services.sender.claiming import LONGEST_HOLD, STOPPED_HOLD, Claimer
 from services.sender.store import Store
 from shared.contracts.messages import BatchReady
 from shared.ledger.claiming import Claim, NoClaim, NotYet
@@ -36,10 +36,10 @@ class FakeStore(Store):
         self.given_back.append(wait)
 
 
-def asking(store: FakeStore) -> tuple[Asking, asyncio.Event]:
+def asking(store: FakeStore) -> tuple[Claimer, asyncio.Event]:
     """Someone who asks, and the bell that ends all waiting."""
     draining = asyncio.Event()
-    return Asking(store, holder="h", draining=draining), draining
+    return Claimer(store, holder="h", draining=draining), draining
 
 
 async def test_a_short_wait_for_the_quota_is_waited_for_here() -> None:

@@ -1,10 +1,10 @@
-"""Asking for a batch: the claim, and the wait for the quota before it."""
+"""Claiming a batch: the claim, and the wait for the quota before it."""
 
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 
-from services.sender.clock import LedgerClock
+from services.sender.ledger_clock import LedgerClock
 from services.sender.store import Store
 from shared.contracts.messages import BatchReady
 from shared.ledger.claiming import Claim, NoClaim
@@ -19,7 +19,7 @@ ASK_AGAIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldClaim:
     """A claim with its times on this process's clock."""
 
     claim: Claim
@@ -27,7 +27,7 @@ class Held:
     stop_at: float
 
 
-class Asking:
+class Claimer:
     """Claims batches for `holder`; once `draining` is set nothing waits any more."""
 
     def __init__(self, store: Store, *, holder: str, draining: asyncio.Event) -> None:
@@ -38,7 +38,7 @@ class Asking:
         self._own_rate: set[int] = set()
         self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def claim(self, batch: BatchReady) -> Held | None:
+    async def claim(self, batch: BatchReady) -> HeldClaim | None:
         """Claim the batch, waiting a while for quota; None when there is nothing to send and the message is done.
 
         Of a lane's batches in hand one asks at a time: while the quota is used up they would all be told the same.
@@ -87,7 +87,7 @@ class Asking:
         await self._store.give_back(batch, wait=wait)
         metrics.CLAIMS.labels(batch.lane, "given_back").inc()
 
-    def _held(self, claim: Claim, batch: BatchReady, *, arrived: float, before: float, after: float) -> Held:
+    def _held(self, claim: Claim, batch: BatchReady, *, arrived: float, before: float, after: float) -> HeldClaim:
         """The claim with its times on our clock."""
         metrics.CLAIMS.labels(batch.lane, "claimed").inc()
         metrics.QUOTA_WAIT.labels(batch.lane).observe(after - arrived + claim.start_in)
@@ -95,7 +95,7 @@ class Asking:
         self._clock.read(claim.booked_at, before=before, after=after)
         start_at = self._clock.ours(claim.booked_at + claim.start_in)
         # The lease is counted from before the claim: whatever the clocks do, it ends no later than it does.
-        return Held(claim, start_at=start_at, stop_at=before + claim.stop_in)
+        return HeldClaim(claim, start_at=start_at, stop_at=before + claim.stop_in)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not through a drain."""

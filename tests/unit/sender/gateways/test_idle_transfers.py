@@ -3,8 +3,8 @@
 import asyncio
 
 from services.sender.gateways import UNPACED, Route
-from services.sender.gateways.feed import Feed
-from services.sender.gateways.idle import IdleTransfers
+from services.sender.gateways.idle_transfers import IdleTransfers
+from services.sender.gateways.paced_batch import PacedBatch
 from services.sender.gateways.transfer import Transfer, TransferOptions
 
 
@@ -17,8 +17,8 @@ def used(project: str) -> Transfer:
     """A transfer that has carried a message of the project."""
     transfer = Transfer(TransferOptions())
     loop = asyncio.new_event_loop()
-    feed = Feed([b"{}"], route(project), lambda _position, _answer: None, UNPACED, loop.create_future())
-    transfer.load(feed, 0, b"{}")
+    batch = PacedBatch([b"{}"], route(project), lambda _position, _answer: None, UNPACED, loop.create_future())
+    transfer.load(batch, 0, b"{}")
     transfer.unload()
     loop.close()
     return transfer

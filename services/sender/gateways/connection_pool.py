@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pycurl
 
-from services.sender.gateways.corks import corked
+from services.sender.gateways.tcp_cork import corked
 from services.sender.gateways.transfer import Transfer
 
 HTTP2_AGAIN = 30.0
@@ -21,21 +21,21 @@ OnDone = Callable[[Transfer, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class WireOptions:
+class PoolOptions:
     """How wide a wire is: connections to a host, and streams on each (the peer's SETTINGS may allow fewer)."""
 
     connections: int = 20
     streams: int = 100
 
 
-class Wire:
+class ConnectionPool:
     """A set of connections and the transfers on them.
 
     A busy connection is never idle, so libcurl would never retire it by age; the gateway replaces the whole wire
     instead and lets this one run dry. After an answer by HTTP/2 it speaks nothing else, until a request fails.
     """
 
-    def __init__(self, options: WireOptions, on_done: OnDone, on_drained: Callable[[], None]) -> None:
+    def __init__(self, options: PoolOptions, on_done: OnDone, on_drained: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_done = on_done
         self._on_drained = on_drained
@@ -43,7 +43,7 @@ class Wire:
         self._watched: dict[int, int] = {}
         self._started = 0
         self._timer: asyncio.Handle | None = None
-        self._resting = Resting()
+        self._idle = IdleConnections()
         self._http2_only = False
         self._http2_from = 0.0
         self._multi = multi = pycurl.CurlMulti()
@@ -64,7 +64,7 @@ class Wire:
     @property
     def deserted(self) -> bool:
         """Whether a connection without a transfer has been closed by its peer: what is put on it would be unknown."""
-        return self._resting.any_closed()
+        return self._idle.any_closed()
 
     def start(self, transfer: Transfer) -> None:
         """Put a loaded transfer on the wire; it moves on the loop's next turn."""
@@ -88,7 +88,7 @@ class Wire:
         self._multi.close()
         for fd in list(self._watched):
             self._watch(pycurl.POLL_REMOVE, fd, self._multi, None)
-        self._resting.close()
+        self._idle.close()
 
     def _watch(self, what: int, fd: int, _multi: pycurl.CurlMulti, _data: object) -> None:
         """Libcurl names the events that it waits for on a socket; only changes reach the loop."""
@@ -96,9 +96,9 @@ class Wire:
         had = self._watched.pop(fd, 0)
         if wanted:
             self._watched[fd] = wanted
-            self._resting.discard(fd)
+            self._idle.discard(fd)
         else:
-            self._resting.add(fd)
+            self._idle.add(fd)
         changed = wanted ^ had
         if changed & pycurl.POLL_IN:
             if wanted & pycurl.POLL_IN:
@@ -128,7 +128,7 @@ class Wire:
     def _drive(self, fd: int, events: int) -> None:
         """Let libcurl work, then hand over what has ended; one call can end many transfers."""
         started, self._started = self._started, 0
-        fds = self._watched.keys() | self._resting.fds if started else ()
+        fds = self._watched.keys() | self._idle.fds if started else ()
         # Two calls for each connection are worth it where at least as many messages go.
         worth_it = started > len(fds)
         try:
@@ -163,7 +163,7 @@ class Wire:
         self._on_done(transfer, code, text)
 
 
-class Resting:
+class IdleConnections:
     """Open connections that libcurl does not look at, since nothing is in flight on them.
 
     It looks before it uses one again, but only once a second. Where there is no epoll, that has to do.

@@ -1,7 +1,7 @@
 """What a batch's answers say about more than its devices."""
 
 from services.sender.answers import Scope, Verdict
-from services.sender.troubles import BURST, OUTAGE_LEAST, Troubles, find_troubles
+from services.sender.incidents import BURST, OUTAGE_LEAST, Incidents, find_incidents
 
 UNAVAILABLE = Verdict(None, "UNAVAILABLE", "try later")
 QUOTA = Verdict(None, "RATE_LIMIT_EXCEEDED", "slow", scope=Scope.PROJECT, retry_after=30, quota_exceeded=True)
@@ -14,10 +14,10 @@ PAYLOAD = Verdict(None, "INVALID_ARGUMENT", "bad field", scope=Scope.CAMPAIGN)
 
 def find(
     *verdicts: Verdict, platform: str = "ios", accepted: int = 0, fresh: bool = False, probe: bool = False
-) -> Troubles:
-    """Troubles of a batch whose answers were these and `accepted` acceptances."""
+) -> Incidents:
+    """Incidents of a batch whose answers were these and `accepted` acceptances."""
     again = [(verdict, platform) for verdict in verdicts]
-    return find_troubles(again, answers=len(again) + accepted, accepted=accepted, fresh_token=fresh, probe=probe)
+    return find_incidents(again, answers=len(again) + accepted, accepted=accepted, fresh_token=fresh, probe=probe)
 
 
 def test_single_failures_are_nobodys_trouble() -> None:
@@ -38,8 +38,8 @@ def test_one_failed_probe_speaks_for_all() -> None:
 
 def test_a_stale_token_is_refreshed_once_and_a_fresh_one_that_is_refused_opens_the_circuit() -> None:
     """401 UNAUTHENTICATED."""
-    assert find(STALE) == Troubles(refresh_credentials=True)
-    assert find(STALE, fresh=True) == Troubles(open_circuit="UNAUTHENTICATED: stale")
+    assert find(STALE) == Incidents(refresh_credentials=True)
+    assert find(STALE, fresh=True) == Incidents(open_circuit="UNAUTHENTICATED: stale")
 
 
 def test_a_refusal_of_the_project_opens_the_circuit() -> None:
@@ -49,12 +49,12 @@ def test_a_refusal_of_the_project_opens_the_circuit() -> None:
 
 def test_the_quota_is_no_fault_of_the_project() -> None:
     """It waits for Retry-After and the circuit stays closed."""
-    assert find(QUOTA, accepted=10) == Troubles(quota_wait=30)
+    assert find(QUOTA, accepted=10) == Incidents(quota_wait=30)
 
 
 def test_a_platforms_credentials_stop_the_platform_only() -> None:
     """401 THIRD_PARTY_AUTH_ERROR on iOS leaves Android alone."""
-    assert find(APNS, accepted=10) == Troubles(stop_platforms=(("ios", "THIRD_PARTY_AUTH_ERROR: bad key"),))
+    assert find(APNS, accepted=10) == Incidents(stop_platforms=(("ios", "THIRD_PARTY_AUTH_ERROR: bad key"),))
 
 
 def test_a_burst_of_refused_payloads_stops_the_campaign_unless_somebody_accepted_it() -> None:

@@ -27,7 +27,7 @@ OUTAGE_CODES = frozenset({"INTERNAL", "UNAVAILABLE", "GATEWAY_ERROR", "TIMEOUT",
 
 
 @dataclass(frozen=True, slots=True)
-class Troubles:
+class Incidents:
     """What to do beyond the batch; empty fields mean nothing."""
 
     refresh_credentials: bool = False
@@ -39,7 +39,7 @@ class Troubles:
     @property
     def any(self) -> bool:
         """Whether there is anything to do."""
-        return self != Troubles()
+        return self != Incidents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Recovered:
         return self != Recovered()
 
 
-def find_troubles(
+def find_incidents(
     again: Collection[tuple[Verdict, str]], *, answers: int, accepted: int, fresh_token: bool, probe: bool
-) -> Troubles:
+) -> Incidents:
     """Read the verdicts that ended nothing, each with its device's platform, out of `answers` in all."""
     project = [verdict for verdict, _ in again if verdict.scope is Scope.PROJECT and not verdict.unreached]
     exceeded = [verdict for verdict in project if verdict.quota_exceeded]
@@ -70,7 +70,7 @@ def find_troubles(
         reason = next(verdict for verdict in failed if verdict.code == most)
     payload = [verdict for verdict, _ in again if verdict.scope is Scope.CAMPAIGN]
     platforms = {platform: verdict for verdict, platform in again if verdict.scope is Scope.PLATFORM}
-    return Troubles(
+    return Incidents(
         refresh_credentials=bool(stale) and not fresh_token,
         open_circuit=None if reason is None else said(reason),
         quota_wait=max((verdict.retry_after or 0.0 for verdict in exceeded), default=None),

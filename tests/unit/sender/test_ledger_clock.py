@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.clock import LedgerClock
+from services.sender.ledger_clock import LedgerClock
 
 AHEAD = 1_700_000_000.0
 """PostgreSQL counts from 1970, a loop from its machine's start."""

@@ -9,7 +9,7 @@ CATCH_UP = 0.02
 stalled sender does not come back with a burst over the quota."""
 
 
-class Feed:
+class PacedBatch:
     """The messages of one batch, started in order; `done` is set when none is left to start and none in flight."""
 
     __slots__ = (
@@ -40,7 +40,7 @@ class Feed:
         self._anchor = pace.start_at
 
     def due(self, now: float) -> int:
-        """How many messages may start now; 0 also once the feed has stopped."""
+        """How many messages may start now; 0 also once the batch has stopped."""
         if self.stopped:
             return 0
         pace = self._pace
@@ -83,7 +83,7 @@ class Feed:
         return self.stopped or self.started >= len(self.messages)
 
     def deliver(self, position: int, answer: Answer) -> None:
-        """Hand an answer over; a callback that fails stops the feed, and `settle` makes its error known."""
+        """Hand an answer over; a callback that fails stops the batch, and `settle` makes its error known."""
         self.in_flight -= 1
         try:
             self.on_answer(position, answer)
@@ -107,4 +107,4 @@ class Feed:
 
 
 def _forget(_position: int, _answer: Answer) -> None:
-    """Answers of an abandoned feed."""
+    """Answers of an abandoned batch."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from services.sender.gateways.corks import CORK, corked
+from services.sender.gateways.tcp_cork import CORK, corked
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has corks")
 

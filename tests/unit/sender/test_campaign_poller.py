@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 import pytest
 
-from services.sender import watch as module
+from services.sender import campaign_poller as module
+from services.sender.campaign_poller import CampaignPoller
 from services.sender.store import Seen, Store
-from services.sender.watch import Watch
 from tests.support.eventually import eventually
 
 
@@ -26,17 +26,17 @@ async def test_a_pause_and_another_rate_are_seen_while_a_batch_is_held(monkeypat
     """And forgotten with the last batch of the campaign."""
     monkeypatch.setattr(module, "LOOK", 0.001)
     store = FakeStore()
-    watch = Watch(store)
-    running = asyncio.create_task(watch.run())
+    poller = CampaignPoller(store)
+    running = asyncio.create_task(poller.run())
     try:
-        with watch.hold(1), watch.hold(2):
-            assert not watch.steered(2, 3)
+        with poller.hold(1), poller.hold(2):
+            assert not poller.steered(2, 3)
             store.campaigns = {1: Seen("paused", 0), 2: Seen("sending", 4)}
-            await eventually(lambda: watch.stopped(1))
-            await eventually(lambda: watch.steered(2, 3))
-            assert not watch.stopped(2)
-            assert not watch.steered(2, 4)
-            assert not watch.steered(1, 0)
-        await eventually(lambda: not watch.stopped(1))
+            await eventually(lambda: poller.stopped(1))
+            await eventually(lambda: poller.steered(2, 3))
+            assert not poller.stopped(2)
+            assert not poller.steered(2, 4)
+            assert not poller.steered(1, 0)
+        await eventually(lambda: not poller.stopped(1))
     finally:
         running.cancel()

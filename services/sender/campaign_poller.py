@@ -16,7 +16,7 @@ LOOK = 0.5
 """Seconds between looks: a pause or cancel acts within 2 s, its confirmation included."""
 
 
-class Watch:
+class CampaignPoller:
     """Knows which of the held campaigns must not send any more, or no more at the rate of a claim."""
 
     def __init__(self, store: Store) -> None:
@@ -57,4 +57,4 @@ class Watch:
                 self._stopped = frozenset(id_ for id_, campaign in found.items() if campaign.status != "sending")
                 self._steered = {id_: campaign.steered for id_, campaign in found.items()}
             except UnavailableError as error:
-                log.warning("watch.blind", error=str(error))
+                log.warning("campaign_poll.failed", error=str(error))
