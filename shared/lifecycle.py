@@ -11,7 +11,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from shared.errors import CarillonError, ConfigurationError
 from shared.observability import metrics
 from shared.observability.logs import configure_logs
 from shared.observability.traces import configure_traces
+from shared.tasks import end
 from shared.variables import strangers
 from shared.version import VERSION
 
@@ -32,10 +33,6 @@ S = TypeVar("S", bound=Settings)
 Loops = Mapping[str, Coroutine[Any, Any, None]]
 Service = Callable[[], AbstractAsyncContextManager[Loops]]
 """Opens everything and yields its side loops; on exit it drains and closes in reverse."""
-
-CANCEL_AGAIN = 1.0
-"""Seconds until a task that still runs is cancelled again: aiormq swallows a cancellation that comes while it closes a
-channel, and a loop that waits for ever afterwards would keep its process."""
 
 EXIT_FAULT = 1
 EXIT_SECOND_SIGNAL = 130
@@ -118,15 +115,6 @@ async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) ->
     await end([waiting, *tasks])
     log.info("service.stopped", clean=clean, drained_in=round(time.monotonic() - began, 3))
     return clean
-
-
-async def end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks until they have ended, whatever they swallow; how they ended is not asked."""
-    while running := [task for task in tasks if not task.done()]:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=CANCEL_AGAIN)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _fault(task: asyncio.Task[Any]) -> BaseException | None:

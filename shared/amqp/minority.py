@@ -18,7 +18,7 @@ from shared.amqp.nodes import Address, Nodes
 from shared.amqp.publisher import Publisher
 from shared.amqp.pulse import Pulse
 from shared.amqp.subscription import Subscription
-from shared.lifecycle import end
+from shared.tasks import end
 
 log = structlog.get_logger()
 

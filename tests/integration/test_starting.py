@@ -23,7 +23,8 @@ from shared.amqp import connection, consumer, publisher
 from shared.config import FcmSettings
 from shared.ledger.retention import Retention
 from shared.ledger.times import Times
-from shared.lifecycle import Loops, end
+from shared.lifecycle import Loops
+from shared.tasks import end
 from shared.topology import Lane, repair
 from tests.support.eventually import eventually
 from tests.support.forwarder import Forwarder, FrameForwarder

@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 from pydantic import SecretStr
 
-from shared import lifecycle
+from shared import lifecycle, tasks
 from shared.config import Settings
 from shared.errors import ConfigurationError
 from shared.lifecycle import Loops
@@ -110,7 +110,7 @@ async def test_loops_that_die_together_are_told_in_the_services_own_order() -> N
 
 async def test_a_loop_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Aiormq does so while it closes a channel; the process would never end."""
-    monkeypatch.setattr(lifecycle, "CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr(tasks, "CANCEL_AGAIN", 0.01)
     recorder, stop = Recorder(), asyncio.Event()
 
     async def deaf() -> None:

@@ -23,7 +23,7 @@ from shared.amqp.pulse import Pulse
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady
 from shared.errors import BrokerUnavailableError
-from shared.lifecycle import end
+from shared.tasks import end
 from shared.topology import BATCHES, EXCHANGES
 from shared.topology.declare import declare
 from tests.support.cluster import Cluster, NoClusterError, Node, running_cluster
