@@ -57,7 +57,8 @@ class Control:
     def handle(self, head: Head, body: bytes, exchange: Exchange) -> None:
         """Answer one control request."""
         query = {name: values[-1] for name, values in parse_qs(head.query).items()}
-        match head.method, head.path:
+        # The protocols leave out the body of what HEAD asks for.
+        match ("GET" if head.method == "HEAD" else head.method), head.path:
             case "GET", "/emulator/record":
                 exchange.stream(_NDJSON, self._record(query))
             case "GET", path if path.startswith(_TOKEN_PATH):

@@ -25,7 +25,10 @@ class Exchange(Protocol):
         """Answer 200 with this JSON: the hot path."""
 
     def answer(self, reply: Reply) -> None:
-        """Answer; a content-length among the headers stands, so that a body can break off before it."""
+        """Answer."""
+
+    def break_off(self, reply: Reply, *, missing: int) -> None:
+        """Answer, but with a length that is so many bytes more than the body has, and break off after the body."""
 
     def stream(self, headers: list[tuple[str, str]], chunks: Iterator[bytes]) -> None:
         """Answer 200 with as many bytes as come, each chunk asked for when there is room for it."""

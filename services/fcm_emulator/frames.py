@@ -21,13 +21,17 @@ END_HEADERS = 0x4
 PADDED = 0x8
 HAS_PRIORITY = 0x20
 
-ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 2, 3, 4, 5
+HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 1, 2, 3, 4, 5
 
+DEFAULT_TABLE = 4_096
 DEFAULT_WINDOW = 65_535
 LARGEST_WINDOW = 2**31 - 1
 SMALLEST_FRAME_SIZE = 16_384
 LARGEST_FRAME_SIZE = 2**24 - 1
 PING_SIZE = 8
+PRIORITY_SIZE = 5
+# Of GOAWAY, before its words.
+SMALLEST_GOAWAY = 8
 
 
 class Code(IntEnum):
@@ -35,6 +39,7 @@ class Code(IntEnum):
 
     NO_ERROR = 0x0
     PROTOCOL_ERROR = 0x1
+    INTERNAL_ERROR = 0x2
     FLOW_CONTROL_ERROR = 0x3
     STREAM_CLOSED = 0x5
     FRAME_SIZE_ERROR = 0x6
@@ -99,11 +104,32 @@ def bare(payload: bytes, flags: int) -> bytes:
     return payload[start:end]
 
 
+_OF_THE_CONNECTION = frozenset({SETTINGS, PING, GOAWAY})
+_OF_A_STREAM = frozenset({PRIORITY, RST_STREAM})
+_SIZES = {RST_STREAM: NUMBER.size, WINDOW_UPDATE: NUMBER.size, PING: PING_SIZE}
+
+
+def check_rare(kind: int, stream: int, flags: int, size: int) -> None:
+    """Check where a frame other than DATA and HEADERS belongs, and its length where it has but one."""
+    if (kind in _OF_THE_CONNECTION and stream) or (kind in _OF_A_STREAM and not stream):
+        raise BrokenProtocolError(Code.PROTOCOL_ERROR, f"a frame of type {kind} on stream {stream}")
+    if kind == PUSH_PROMISE:
+        raise BrokenProtocolError(Code.PROTOCOL_ERROR, "a client promised a push")
+    if (
+        size != _SIZES.get(kind, size)
+        or (kind == SETTINGS and flags & ACK and size)
+        or (kind == GOAWAY and size < SMALLEST_GOAWAY)
+    ):
+        raise BrokenProtocolError(Code.FRAME_SIZE_ERROR, f"a frame of type {kind} with {size} bytes")
+
+
 def read_settings(payload: bytes) -> dict[int, int]:
-    """Read and check a SETTINGS frame's values; the last of each counts."""
+    """Read and check a SETTINGS frame's values; the last of each counts, of the table's sizes the smallest."""
     if len(payload) % SETTING.size:
         raise BrokenProtocolError(Code.FRAME_SIZE_ERROR, "SETTINGS of a broken length")
-    values = dict(SETTING.iter_unpack(payload))
+    values: dict[int, int] = {}
+    for name, value in SETTING.iter_unpack(payload):
+        values[name] = min(value, values.get(name, value)) if name == HEADER_TABLE_SIZE else value
     if values.get(ENABLE_PUSH, 0) > 1:
         raise BrokenProtocolError(Code.PROTOCOL_ERROR, "ENABLE_PUSH is 0 or 1")
     if values.get(INITIAL_WINDOW_SIZE, 0) > LARGEST_WINDOW:

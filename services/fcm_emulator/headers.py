@@ -13,21 +13,19 @@ from hpack import Decoder, HPACKDecodingError
 from hpack.table import HeaderTable
 
 from services.fcm_emulator.exchange import Head
+from services.fcm_emulator.fields import HeadError, check_trailers, read_request
 
 if TYPE_CHECKING:
     from services.fcm_emulator.exchange import Handler, Router
+    from services.fcm_emulator.fields import Field
 
 # Blocks that are kept for a connection: as many as the lengths of bodies that it sends.
 _BLOCKS = 1024
 _NAMES = {name: index for index, (name, _) in reversed(list(enumerate(HeaderTable.STATIC_TABLE, 1)))}
 _STATUSES = {int(value): index for index, (name, value) in enumerate(HeaderTable.STATIC_TABLE, 1) if name == b":status"}
 
-# A handler, the authorization header, and the length of the body where it was told.
-Routed = tuple["Handler", str | None, int | None]
-
-
-class HeadError(Exception):
-    """Raised when a block is sound and its request is not; ends the stream, not the connection."""
+# A handler, the authorization header, the length of the body where it was told, and whether the answer has none.
+Routed = tuple["Handler", str | None, int | None, bool]
 
 
 class BlockError(Exception):
@@ -43,12 +41,8 @@ class Heads:
         self._decoder = Decoder()
 
     def read(self, block: bytes) -> Routed:
-        """Decode a block that is not known yet, and find who handles its request."""
-        fields = self._decode(block)
-        try:
-            routed = self._route(fields)
-        except (KeyError, ValueError) as wrong:
-            raise HeadError(f"no request: {wrong}") from wrong
+        """Decode a block that is not known yet, and find who handles its request; HeadError when it is malformed."""
+        routed = self._route(read_request(self._decode(block)))
         if not self._turned:
             if len(self.known) >= _BLOCKS:
                 self.known.clear()
@@ -56,15 +50,15 @@ class Heads:
         return routed
 
     def skip(self, block: bytes) -> None:
-        """Follow a block's changes of the table: trailers, or a request that is refused."""
-        self._decode(block)
+        """Follow a trailer block's changes of the table; HeadError when it is malformed."""
+        check_trailers(self._decode(block))
 
-    def _decode(self, block: bytes) -> dict[bytes, bytes]:
+    def _decode(self, block: bytes) -> list[Field]:
         table = self._decoder.header_table
         newest = table.dynamic_entries[0] if table.dynamic_entries else None
         before = table.maxsize, len(table.dynamic_entries)
         try:
-            fields = {bytes(field[0]): bytes(field[1]) for field in self._decoder.decode(block, raw=True)}
+            fields = [(bytes(field[0]), bytes(field[1])) for field in self._decoder.decode(block, raw=True)]
         except HPACKDecodingError as wrong:
             raise BlockError(f"{type(wrong).__name__}: {wrong}") from wrong
         # An entry is added in front or not at all: the same front, the same table.
@@ -75,12 +69,16 @@ class Heads:
         return fields
 
     def _route(self, fields: dict[bytes, bytes]) -> Routed:
-        path, _, query = fields[b":path"].decode().partition("?")
+        try:
+            # CONNECT has no path, and nobody to handle it.
+            path, _, query = fields.get(b":path", b"").decode().partition("?")
+        except UnicodeDecodeError as wrong:
+            raise HeadError(f"no path: {wrong}") from wrong
         authorization = fields.get(b"authorization")
         length = fields.get(b"content-length")
         bearer = None if authorization is None else authorization.decode("latin-1")
         head = Head(fields[b":method"].decode(), path, query, bearer)
-        return self._router(head), bearer, None if length is None else int(length)
+        return self._router(head), bearer, None if length is None else int(length), head.method == "HEAD"
 
 
 @lru_cache(maxsize=4096)

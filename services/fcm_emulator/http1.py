@@ -102,7 +102,8 @@ class Http1(Connection):
         bearer = None if authorization is None else authorization.decode("latin-1")
         head = Head(self._parser.get_method().decode(), path, query, bearer)
         modern = self._parser.get_http_version() == "1.1"
-        exchange = Exchange1(self, last=not self._parser.should_keep_alive(), chunked=modern)
+        last, bodiless = not self._parser.should_keep_alive(), head.method == "HEAD"
+        exchange = Exchange1(self, last=last, chunked=modern, bodiless=bodiless)
         self._waiting.append((head, b"".join(self._body), exchange))
         self._next()
 
@@ -128,11 +129,11 @@ class Http1(Connection):
             self._transport.write(part)
 
     def begin_answer(self, status: int, headers: list[tuple[str, str]], length: int | None, *, last: bool) -> None:
-        """Write an answer's head; without a length the body is chunked, or ends with the connection."""
+        """Write an answer's head; where a body has no length it is chunked, or ends with the connection."""
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers)]
-        if length is not None and not _announced(headers):
+        if length is not None:
             lines.append(f"content-length: {length}")
-        elif length is None and not last:
+        elif not last:
             lines.append("transfer-encoding: chunked")
         if last or self._leaving:
             lines.append("connection: close")
@@ -156,8 +157,9 @@ class Http1(Connection):
 class Exchange1:
     """An `Exchange` over HTTP/1.1."""
 
-    def __init__(self, connection: Http1, *, last: bool, chunked: bool) -> None:
+    def __init__(self, connection: Http1, *, last: bool, chunked: bool, bodiless: bool) -> None:
         self.hanging = False
+        self._bodiless = bodiless
         self._connection = connection
         self._last = last
         self._chunked = chunked
@@ -168,18 +170,29 @@ class Exchange1:
         self.answer(Reply(200, JSON, body))
 
     def answer(self, reply: Reply) -> None:
-        """Answer; a body that breaks off is followed by the end of the connection."""
+        """Answer."""
         connection = self._connection
         if connection.is_current(self):
             connection.begin_answer(reply.status, reply.headers, len(reply.body), last=self._last)
+            connection.write(b"" if self._bodiless else reply.body)
+            connection.ask_next(self, last=self._last)
+
+    def break_off(self, reply: Reply, *, missing: int) -> None:
+        """Answer, and close the connection after the body."""
+        connection = self._connection
+        if connection.is_current(self):
+            connection.begin_answer(reply.status, reply.headers, len(reply.body) + missing, last=self._last)
             connection.write(reply.body)
-            connection.ask_next(self, last=self._last or _announced(reply.headers))
+            connection.ask_next(self, last=True)
 
     def stream(self, headers: list[tuple[str, str]], chunks: Iterator[bytes]) -> None:
         """Answer 200 with as many bytes as come."""
         if self._connection.is_current(self):
-            last = self._last or not self._chunked
-            self._connection.begin_answer(200, headers, None, last=last)
+            last = self._last or not (self._chunked or self._bodiless)
+            self._connection.begin_answer(200, headers, None, last=last or not self._chunked)
+            if self._bodiless:
+                self._connection.ask_next(self, last=last)
+                return
             self._last, self._chunked, self._chunks = last, not last, chunks
             self.push()
 
@@ -202,7 +215,3 @@ class Exchange1:
         """Cut the connection."""
         if self._connection.is_current(self):
             self._connection.cut()
-
-
-def _announced(headers: list[tuple[str, str]]) -> bool:
-    return any(name == "content-length" for name, _ in headers)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from services.fcm_emulator import frames
 from services.fcm_emulator.connections import Connection
+from services.fcm_emulator.fields import HeadError
 from services.fcm_emulator.frames import BrokenProtocolError, Code
 from services.fcm_emulator.framing import FrameReader
-from services.fcm_emulator.headers import BlockError, HeadError, Heads
+from services.fcm_emulator.headers import BlockError, Heads
 from services.fcm_emulator.streams import WINDOW, Stream
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _WRITE = 1 << 16
 # A client that was told GOAWAY gets this long to close by itself, so that nothing it sends meanwhile breaks an answer.
 _LINGER = 0.05
 _LAST_CALL = b"lastcall"
+# Its answer is a round trip away; a client that gives none hears the second GOAWAY after so many seconds.
+_LAST_CALL_BUDGET = 5.0
+# Says that our table of headers is empty (RFC 7541, 6.3).
+_NO_TABLE = b"\x20"
 
 
 class Http2(Connection):
@@ -39,7 +44,7 @@ class Http2(Connection):
         super().__init__(router, connections)
         self.streams: dict[int, Stream] = {}
         self.out: list[bytes] = []
-        self.most = frames.SMALLEST_FRAME_SIZE
+        self.most = self.short = frames.SMALLEST_FRAME_SIZE
         # What we may still send.
         self.room = frames.DEFAULT_WINDOW
         self._initial_window = frames.DEFAULT_WINDOW
@@ -51,6 +56,10 @@ class Http2(Connection):
         self._last = 0
         # Received and not given back to the connection's window.
         self._received = 0
+        # Reset by us before their client had ended them: what it had sent until then may still come.
+        self._reset: set[int] = set()
+        # Our answers use no table; a client that made it smaller wants to hear so, once.
+        self._table_told = False
         self._announced = False
         self._leaving = False
 
@@ -97,6 +106,7 @@ class Http2(Connection):
             self.out.append(frames.goaway(frames.LARGEST_WINDOW, Code.NO_ERROR))
             self.out.append(frames.frame(frames.PING, 0, 0, _LAST_CALL))
             self.flush_soon()
+            self._loop.call_later(_LAST_CALL_BUDGET, self._leave)
 
     def cut(self) -> None:
         """Cut the connection after the answers given before; those of other streams are lost."""
@@ -134,8 +144,14 @@ class Http2(Connection):
     def close_stream(self, stream: Stream, code: Code) -> None:
         """Break a stream off."""
         self.streams.pop(stream.id, None)
-        self.out.append(frames.reset(stream.id, code))
+        self._break_off(stream.id, code, ended=stream.ended)
         self.flush_soon()
+
+    def answer_headers(self, number: int, block: bytes, *, flags: int = 0) -> None:
+        """Hold the header block of a stream's answer for the next write."""
+        if self.short < 0:
+            self.short, block = frames.SMALLEST_FRAME_SIZE, _NO_TABLE + block
+        self.out += frames.header_frames(number, block, most=self.most, flags=flags)
 
     def hold(self, part: bytes) -> None:
         """Hold a frame of a long answer for the next write."""
@@ -159,6 +175,19 @@ class Http2(Connection):
             self._over = True
             self._loop.call_later(_LINGER, self._transport.close)
 
+    def _leave(self) -> None:
+        """Name the newest stream that is answered; the connection closes after the last answer."""
+        if self._leaving or self._over:
+            return
+        self._leaving = True
+        self.out.append(frames.goaway(self._last, Code.NO_ERROR))
+        self.flush_soon()
+
+    def _break_off(self, number: int, code: Code, *, ended: bool) -> None:
+        self.out.append(frames.reset(number, code))
+        if not ended:
+            self._reset.add(number)
+
     def _send_on(self) -> None:
         for stream in [stream for stream in self.streams.values() if stream.answered]:
             stream.push()
@@ -181,23 +210,27 @@ class Http2(Connection):
             return
         self._last = number
         if routed is None or refusal is Code.REFUSED_STREAM:
-            self.out.append(frames.reset(number, refusal))
+            self._break_off(number, refusal, ended=bool(ended))
             return
         stream = self.streams[number] = Stream(self, number, routed, self._initial_window)
         if ended:
             stream.whole(b"")
 
     def _trailers(self, number: int, ended: int, block: bytes) -> None:
+        sound = True
         try:
             self._heads.skip(block)
         except BlockError as wrong:
             raise BrokenProtocolError(Code.COMPRESSION_ERROR, str(wrong)) from wrong
+        except HeadError:
+            sound = False
         stream = self.streams.get(number)
         if stream is None:
-            self._check_known(number)
+            self._check_late(number, Code.PROTOCOL_ERROR)
         elif stream.ended:
             self.close_stream(stream, Code.STREAM_CLOSED)
-        elif not ended:
+        elif not ended or not sound:
+            stream.ended = bool(ended)
             self.close_stream(stream, Code.PROTOCOL_ERROR)
         else:
             stream.data(b"", 0, ended)
@@ -213,12 +246,18 @@ class Http2(Connection):
             payload = frames.bare(payload, frames.PADDED)
         stream = self.streams.get(number)
         if stream is None:
-            self._check_known(number)
+            self._check_late(number, Code.STREAM_CLOSED)
         else:
             stream.data(payload, size, flags & frames.END_STREAM)
 
+    def _check_late(self, number: int, code: Code) -> None:
+        """Let pass a request's parts that were on their way when we reset its stream; all others have no stream."""
+        self._check_known(number)
+        if number <= self._last and number not in self._reset:
+            raise BrokenProtocolError(code, f"stream {number} is closed")
+
     def _check_known(self, number: int) -> None:
-        """Let pass what comes for a stream that is over; no stream that was never opened is spoken of."""
+        """Let pass what may come for a stream that is over; no stream that was never opened is spoken of."""
         if number > self._last and self._leaving:
             return
         if number > self._last or not number & 1:
@@ -226,25 +265,23 @@ class Http2(Connection):
 
     def other(self, kind: int, number: int, flags: int, payload: bytes) -> None:
         """Take a frame that is rare."""
+        frames.check_rare(kind, number, flags, len(payload))
         if kind == frames.WINDOW_UPDATE:
             self._window_update(number, frames.number(payload))
         elif kind == frames.RST_STREAM:
-            frames.number(payload)
             self._check_known(number)
             self.streams.pop(number, None)
         elif kind == frames.SETTINGS and not flags & frames.ACK:
-            self._settings(number, payload)
-        elif kind == frames.PING:
-            if len(payload) != frames.PING_SIZE:
-                raise BrokenProtocolError(Code.FRAME_SIZE_ERROR, "PING of a broken length")
-            if not flags & frames.ACK:
-                self.out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
-            elif self._announced and not self._leaving and payload == _LAST_CALL:
-                self._leaving = True
-                self.out.append(frames.goaway(self._last, Code.NO_ERROR))
-        elif kind == frames.PUSH_PROMISE:
-            raise BrokenProtocolError(Code.PROTOCOL_ERROR, "a client promised a push")
-        # PRIORITY, GOAWAY (the client closes by itself) and what later standards add: nothing to do.
+            self._settings(payload)
+        elif kind == frames.PING and not flags & frames.ACK:
+            self.out.append(frames.frame(frames.PING, frames.ACK, 0, payload))
+        elif kind == frames.PING and self._announced and payload == _LAST_CALL:
+            self._leave()
+        elif kind == frames.PRIORITY and len(payload) != frames.PRIORITY_SIZE:
+            # The one frame whose broken length is its stream's matter only.
+            self.streams.pop(number, None)
+            self._break_off(number, Code.FRAME_SIZE_ERROR, ended=False)
+        # GOAWAY (the client closes by itself) and what later standards add: nothing to do.
 
     def _window_update(self, number: int, increment: int) -> None:
         stream = self.streams.get(number) if number else None
@@ -268,10 +305,11 @@ class Http2(Connection):
             stream.window = window
             stream.push()
 
-    def _settings(self, number: int, payload: bytes) -> None:
-        if number:
-            raise BrokenProtocolError(Code.PROTOCOL_ERROR, "SETTINGS are the connection's")
+    def _settings(self, payload: bytes) -> None:
         values = frames.read_settings(payload)
+        if values.get(frames.HEADER_TABLE_SIZE, frames.DEFAULT_TABLE) < frames.DEFAULT_TABLE and not self._table_told:
+            self._table_told = True
+            self.short = -1
         self.most = values.get(frames.MAX_FRAME_SIZE, self.most)
         before, self._initial_window = (
             self._initial_window,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from services.fcm_emulator.script import Script
 
 _HANGS = {Answer.HANG, Answer.HANG_LOST}
-# Announces more than it holds: clients see a broken stream after a good status.
-_BROKEN = Reply(200, [*JSON, ("content-length", "100")], b'{"name"')
+# All that comes of an answer that breaks off, and what it lacks.
+_BROKEN, _MISSING = Reply(200, JSON, b'{"name"'), 93
 
 # A request as it came, kept for tests that ask what was on the wire: project, target, answer, bearer, body.
 Sighting = tuple[str, bytes, Answer, str, bytes]
@@ -117,7 +117,7 @@ def _end(decided: bytes | Reply | Answer, exchange: Exchange) -> None:
     elif isinstance(decided, Reply):
         exchange.answer(decided)
     elif decided is Answer.TRUNCATED:
-        exchange.answer(_BROKEN)
+        exchange.break_off(_BROKEN, missing=_MISSING)
     elif decided in _HANGS:
         exchange.hang()
     else:

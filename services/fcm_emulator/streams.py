@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from services.fcm_emulator.answers import Reply
     from services.fcm_emulator.headers import Routed
 
-# What a client may send on a stream; it is never topped up. FCM's bodies are a few kB.
-WINDOW = 1 << 20
+# FCM's bodies are a few kB.
+LARGEST_BODY = 1 << 20
+# What a client may send on a stream, padding included; it is never topped up.
+WINDOW = LARGEST_BODY + frames.SMALLEST_FRAME_SIZE
 
 
 class StreamConnection(Protocol):
@@ -29,15 +31,21 @@ class StreamConnection(Protocol):
     out: list[bytes]
     # Bytes that we may still send on the connection.
     room: int
-    # The largest frame that the client takes, in bytes.
-    most: int
+    # The largest body that may be sent by the short way, in one frame after a constant header block.
+    short: int
 
     @property
     def paused(self) -> bool:
         """Whether the socket is full."""
 
+    # The largest frame that the client takes, in bytes.
+    most: int
+
     def close_stream(self, stream: Stream, code: Code) -> None:
         """Break a stream off."""
+
+    def answer_headers(self, number: int, block: bytes, *, flags: int = 0) -> None:
+        """Hold the header block of a stream's answer for the next write."""
 
     def flush_soon(self) -> None:
         """Write what is held, once for all that is answered in this turn of the loop."""
@@ -53,17 +61,17 @@ class Stream:
     """An `Exchange` over HTTP/2."""
 
     __slots__ = (
-        "_authorization", "_body", "_chunks", "_connection", "_handler", "_length", "_pending", "_received",
-        "answered", "ended", "hanging", "id", "window",
+        "_authorization", "_bodiless", "_body", "_breaks", "_chunks", "_connection", "_handler", "_length", "_pending",
+        "_received", "answered", "ended", "hanging", "id", "window",
     )  # fmt: skip
 
     def __init__(self, connection: StreamConnection, number: int, routed: Routed, window: int) -> None:
         self.id = number
         # What we may still send on it.
         self.window = window
-        self.ended = self.hanging = self.answered = False
+        self.ended = self.hanging = self.answered = self._breaks = False
         self._connection = connection
-        self._handler, self._authorization, self._length = routed
+        self._handler, self._authorization, self._length, self._bodiless = routed
         self._body = b""
         self._pending: memoryview | bytes
         self._received = 0
@@ -76,11 +84,11 @@ class Stream:
             self.whole(payload)
         else:
             self._received += size
-            # Used up without an end: nothing more can come.
-            if self._received >= WINDOW:
+            self._body += payload
+            # The window used up without an end: nothing more can come.
+            if len(self._body) > LARGEST_BODY or (self._received >= WINDOW and not ended):
                 self._connection.close_stream(self, Code.ENHANCE_YOUR_CALM)
                 return
-            self._body += payload
             if ended:
                 self.whole(self._body)
 
@@ -95,7 +103,7 @@ class Stream:
     def accept(self, body: bytes) -> None:
         """Answer 200 with this JSON."""
         connection, size = self._connection, len(body)
-        if size > self.window or size > connection.room or size > frames.SMALLEST_FRAME_SIZE:
+        if size > self.window or size > connection.room or size > connection.short:
             self._respond(_accepted_block(size), iter((body,)))
         elif connection.streams.pop(self.id, None) is not None:
             connection.room -= size
@@ -107,9 +115,13 @@ class Stream:
     def answer(self, reply: Reply) -> None:
         """Answer."""
         status, headers, body = reply
-        if not any(name == "content-length" for name, _ in headers):
-            headers = [*headers, ("content-length", str(len(body)))]
-        self._respond(answer_block(status, tuple(headers)), iter((body,)))
+        self._respond(answer_block(status, (*headers, ("content-length", str(len(body))))), iter((body,)))
+
+    def break_off(self, reply: Reply, *, missing: int) -> None:
+        """Answer, and reset the stream after the body."""
+        status, headers, body = reply
+        self._breaks = True
+        self._respond(answer_block(status, (*headers, ("content-length", str(len(body) + missing)))), iter((body,)))
 
     def stream(self, headers: list[tuple[str, str]], chunks: Iterator[bytes]) -> None:
         """Answer 200 with as many bytes as come."""
@@ -130,6 +142,9 @@ class Stream:
         while self.answered and not connection.paused:
             if not self._pending:
                 chunk = next(self._chunks, None)
+                if chunk is None and self._breaks:
+                    connection.close_stream(self, Code.INTERNAL_ERROR)
+                    return
                 if chunk is None:
                     connection.streams.pop(self.id, None)
                     connection.hold(frames.frame(frames.DATA, frames.END_STREAM, self.id))
@@ -148,9 +163,13 @@ class Stream:
         connection = self._connection
         if self.id not in connection.streams:
             return
-        self.answered, self._chunks, self._pending = True, chunks, b""
-        connection.out += frames.header_frames(self.id, block, most=connection.most)
-        self.push()
+        if self._bodiless:
+            del connection.streams[self.id]
+            connection.answer_headers(self.id, block, flags=frames.END_STREAM)
+        else:
+            self.answered, self._chunks, self._pending = True, chunks, b""
+            connection.answer_headers(self.id, block)
+            self.push()
         connection.flush_soon()
 
 

@@ -74,6 +74,8 @@ async def test_a_script_can_reach_one_project_only(emulator: RunningEmulator, ht
         ("GET", "/emulator/nothing", b"", 404),
         ("GET", "/v1/projects/demo/messages:send", b"", 404),
         ("POST", "/batch", b"", 404),
+        ("HEAD", "/v1/projects/demo/messages:send", b"", 404),
+        ("HEAD", "/emulator/nothing", b"", 404),
     ],
 )
 async def test_a_wrong_request_is_answered_and_harms_nothing(
@@ -91,3 +93,24 @@ async def test_tokens_that_fared_alike_come_back_in_one_line(
     await asyncio.gather(*(send(http, f"t:{number}") for number in range(50)))
     groups = [group async for group in emulator.record()]
     assert [(group.accepted, len(group.tokens)) for group in groups] == [(1, 50)]
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+async def test_curl_asks_for_heads_and_goes_on(emulator: RunningEmulator, version: str) -> None:
+    """Two on one connection, and a body after them."""
+    common = ("--silent", "--show-error", "--fail", version, "--cacert", str(emulator.ca_file), "--noproxy", "*")
+    told = ("--max-time", "10", "--write-out", "\n%{num_connects}\n")
+    summary, record, script = (f"{emulator.url}/emulator/{path}" for path in ("summary", "record", "script"))
+    curl = await asyncio.create_subprocess_exec(
+        *("curl", *common, *told, "--head", summary),
+        *("--next", *common, *told, "--head", record),
+        *("--next", *common, *told, script),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await curl.communicate()
+    assert (curl.returncode, err) == (0, b"")
+    lines = out.decode().splitlines()
+    assert [line for line in lines if line.isdigit()] == ["1", "0", "0"]
+    assert [line.split()[1] for line in lines if line.startswith("HTTP/")] == ["200", "200"]
+    assert any(line.startswith('{"all"') for line in lines)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fcm_emulator.exchange import Exchange, Handler, Head
-from services.fcm_emulator.headers import BlockError, HeadError, Heads, Routed, answer_block
+from services.fcm_emulator.fields import HeadError
+from services.fcm_emulator.headers import BlockError, Heads, Routed, answer_block
 
 TEXT = st.text("abcdefgh/.~", min_size=1, max_size=200)
 
@@ -33,7 +34,7 @@ def head_of(routed: Routed) -> Head:
 
 @given(
     requests=st.lists(
-        st.tuples(st.sampled_from(["/a", "/b", "/c?d=e"]) | TEXT, TEXT, st.booleans(), st.booleans()), max_size=30
+        st.tuples(st.sampled_from(["a", "b", "c?d=e"]) | TEXT, TEXT, st.booleans(), st.booleans()), max_size=30
     ),
     sizes=st.lists(st.none() | st.sampled_from([0, 64, 300, 4096]), min_size=30, max_size=30),
 )
@@ -48,21 +49,22 @@ def test_a_block_that_is_known_means_what_it_meant(
         kind = HeaderTuple if indexed else NeverIndexedHeaderTuple
         fields = [
             HeaderTuple(":method", "POST"),
-            kind(":path", target),
+            HeaderTuple(":scheme", "https"),
+            kind(":path", f"/{target}"),
             kind("authorization", bearer),
             HeaderTuple("content-length", "7"),
         ]
         block = encoder.encode(fields, huffman=huffman)
         routed = heads.known.get(block) or heads.read(block)
-        path, _, query = target.partition("?")
+        path, _, query = f"/{target}".partition("?")
         assert head_of(routed) == Head("POST", path, query, bearer)
-        assert routed[1:] == (bearer, 7)
+        assert routed[1:] == (bearer, 7, False)
 
 
 def test_a_block_is_decoded_once_while_the_table_stays() -> None:
     """And again when an entry has moved what its numbers mean."""
     encoder, heads = Encoder(), Heads(route)
-    first = [(":method", "POST"), (":path", "/a"), ("authorization", "x" * 30)]
+    first = [(":method", "POST"), (":scheme", "https"), (":path", "/a"), ("authorization", "x" * 30)]
     heads.read(encoder.encode(first))
     assert heads.known == {}
     block = encoder.encode(first)
@@ -77,8 +79,8 @@ def test_a_block_is_decoded_once_while_the_table_stays() -> None:
     [
         [(":path", "/")],
         [(":method", "GET")],
-        [(":method", "GET"), (":path", b"/\xff")],
-        [(":method", "GET"), (":path", "/"), ("content-length", "many")],
+        [(":method", "GET"), (":scheme", "https"), (":path", b"/\xff")],
+        [(":method", "GET"), (":scheme", "https"), (":path", "/"), ("content-length", "many")],
     ],
 )
 def test_a_sound_block_without_a_request_is_told_apart(fields: list[tuple[bytes | str, bytes | str]]) -> None:

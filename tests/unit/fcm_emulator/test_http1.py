@@ -26,9 +26,9 @@ class Wire:
         return self.transport.take()
 
 
-def request(path: str, body: bytes = b"", *headers: str, version: str = "1.1") -> bytes:
+def request(path: str, body: bytes = b"", *headers: str, version: str = "1.1", method: str = "POST") -> bytes:
     """Write a request."""
-    head = [f"POST {path} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
+    head = [f"{method} {path} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(head).encode() + body
 
 
@@ -71,7 +71,25 @@ async def test_an_old_client_gets_a_long_answer_until_the_end() -> None:
 async def test_a_body_that_breaks_off_is_followed_by_the_end() -> None:
     """Its client waits for no more."""
     wire = Wire()
-    assert wire.say(request("/broken", b"x")).endswith(b"content-length: 100\r\n\r\nx")
+    assert wire.say(request("/broken", b'{"name"')).endswith(b'content-length: 100\r\n\r\n{"name"')
+    assert wire.transport.closed
+
+
+@pytest.mark.parametrize("path", ["/accept", "/echo", "/stream"])
+async def test_head_is_answered_without_a_body(path: str) -> None:
+    """With what GET would say of it; the next request is answered as ever."""
+    wire = Wire()
+    head, _, body = wire.say(request(path, b"x" * 100, method="HEAD")).partition(b"\r\n\r\n")
+    assert body == b""
+    assert (b"transfer-encoding: chunked" if path == "/stream" else b"content-length: 100") in head
+    assert wire.say(request("/accept", b"next")) == answer(b"next")
+    assert not wire.transport.closed
+
+
+async def test_head_by_an_old_client_ends_as_it_asks() -> None:
+    """HTTP/1.0 closes unless it is asked to stay."""
+    wire = Wire()
+    assert wire.say(request("/stream", b"x", version="1.0", method="HEAD")).endswith(b"\r\n\r\n")
     assert wire.transport.closed
 
 

@@ -1,13 +1,8 @@
 """The HTTP/2 connection against hyper-h2's client, in chunks of any size, and against clients that break the rules."""
 
 import asyncio
-from collections import defaultdict
-from itertools import cycle
 
-import h2.events
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from hypothesis import given
@@ -15,98 +10,14 @@ from hypothesis import strategies as st
 
 from services.fcm_emulator import frames
 from services.fcm_emulator.answers import Reply
-from services.fcm_emulator.connections import Connections
-from services.fcm_emulator.http2 import MAX_CONCURRENT_STREAMS, Http2
+from services.fcm_emulator.http2 import MAX_CONCURRENT_STREAMS
 from services.fcm_emulator.streams import WINDOW
 from tests.support.eventually import eventually
-from tests.unit.fcm_emulator.transport import Application, Transport
+from tests.unit.fcm_emulator.wire import Wire, ends
 
 CHUNKS = st.lists(st.integers(1, 40_000), min_size=1, max_size=5)
 BODIES = st.lists(st.tuples(st.binary(max_size=3_000), st.none() | st.integers(0, 255)), min_size=1, max_size=30)
 HELLO = frames.PREFACE + frames.settings({})
-
-
-class Wire:
-    """A client and a server, and all that passed between them."""
-
-    def __init__(self, chunks: list[int] | None = None) -> None:
-        self.app = Application()
-        self.connections = Connections()
-        self.server = Http2(self.app.route, self.connections)
-        self.transport = Transport()
-        self.client = H2Connection(H2Configuration(client_side=True, header_encoding=None))
-        self.statuses: dict[int, int] = {}
-        self.bodies: defaultdict[int, bytes] = defaultdict(bytes)
-        self.ended: set[int] = set()
-        self.resets: dict[int, int] = {}
-        self._chunks = cycle(chunks or [1 << 30])
-        self.server.connection_made(self.transport)
-        self.client.initiate_connection()
-
-    def open(self, path: str, *, end: bool = False, length: int | None = None, **headers: str) -> int:
-        """Begin a request."""
-        stream = self.client.get_next_available_stream_id()
-        fields = [(":method", "POST"), (":scheme", "https"), (":authority", "fcm"), (":path", path), *headers.items()]
-        if length is not None:
-            fields.append(("content-length", str(length)))
-        self.client.send_headers(stream, fields, end_stream=end)
-        return stream
-
-    def send(self, path: str, body: bytes = b"", padding: int | None = None) -> int:
-        """Send a request."""
-        stream = self.open(path, length=len(body), authorization="Bearer x")
-        most = 16_000
-        for at in range(0, len(body) - most, most):
-            self.client.send_data(stream, body[at : at + most])
-        last = body[(max(len(body), 1) - 1) // most * most :]
-        self.client.send_data(stream, last, end_stream=True, pad_length=padding)
-        return stream
-
-    def to_server(self) -> bool:
-        """Carry what the client has to say, cut as told; False when it has nothing."""
-        said = data = self.client.data_to_send()
-        while data:
-            size = next(self._chunks)
-            self.server.data_received(data[:size])
-            data = data[size:]
-        return bool(said)
-
-    async def exchange(self) -> None:
-        """Carry bytes until nobody has more to say."""
-        quiet = False
-        while not quiet:
-            quiet = not self.to_server()
-            await asyncio.sleep(0)
-            if answer := self.transport.take():
-                self.hear(answer)
-                quiet = False
-
-    def hear(self, answer: bytes) -> None:
-        """Let the client read."""
-        for event in self.client.receive_data(answer):
-            match event:
-                case h2.events.ResponseReceived():
-                    self.statuses[event.stream_id] = int(
-                        next(value for name, value in event.headers if name == b":status")
-                    )
-                case h2.events.DataReceived():
-                    self.bodies[event.stream_id] += event.data
-                    self.client.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                case h2.events.StreamEnded():
-                    self.ended.add(event.stream_id)
-                case h2.events.StreamReset():
-                    self.resets[event.stream_id] = event.error_code
-
-
-def ends(answer: bytes) -> int | None:
-    """Return the code of the GOAWAY among an answer's frames."""
-    at = 0
-    while at < len(answer):
-        size_and_kind, _, _ = frames.HEADER.unpack_from(answer, at)
-        if size_and_kind & 0xFF == frames.GOAWAY:
-            return int.from_bytes(answer[at + 13 : at + 17], "big")
-        at += 9 + (size_and_kind >> 8)
-    return None
 
 
 @given(chunks=CHUNKS, bodies=BODIES, path=st.sampled_from(["/accept", "/echo", "/stream"]))
@@ -243,7 +154,9 @@ async def test_a_body_of_another_length_than_announced_is_not_handled() -> None:
     """As with a body without end."""
     wire = Wire()
     await wire.exchange()
-    block = wire.client.encoder.encode([(":method", "POST"), (":path", "/accept"), ("content-length", "3")])
+    block = wire.client.encoder.encode(
+        [(":method", "POST"), (":scheme", "https"), (":path", "/accept"), ("content-length", "3")]
+    )
     wire.server.data_received(
         frames.frame(frames.HEADERS, frames.END_HEADERS, 1, block)
         + frames.frame(frames.DATA, frames.END_STREAM, 1, b"four")
@@ -351,11 +264,11 @@ async def test_a_client_that_breaks_the_protocol_is_told_why_and_closed(data: by
     ("data", "code"),
     [
         (_headers(b"\x83"), ErrorCodes.PROTOCOL_ERROR),
-        (_headers(b"\x83\x84") + frames.window_update(1, 0), ErrorCodes.PROTOCOL_ERROR),
-        (_headers(b"\x83\x84") + frames.window_update(1, 2**31 - 1), ErrorCodes.FLOW_CONTROL_ERROR),
-        (_headers(b"\x83\x84") + _headers(b"\x83"), ErrorCodes.PROTOCOL_ERROR),
-        (_headers(b"\x83\x04\x05/keep", flags=5) + frames.frame(frames.DATA, 0, 1, b"x"), ErrorCodes.STREAM_CLOSED),
-        (_headers(b"\x83\x04\x05/keep", flags=5) + _headers(b"\x83", flags=5), ErrorCodes.STREAM_CLOSED),
+        (_headers(b"\x83\x84\x87") + frames.window_update(1, 0), ErrorCodes.PROTOCOL_ERROR),
+        (_headers(b"\x83\x84\x87") + frames.window_update(1, 2**31 - 1), ErrorCodes.FLOW_CONTROL_ERROR),
+        (_headers(b"\x83\x84\x87") + _headers(b"\x83"), ErrorCodes.PROTOCOL_ERROR),
+        (_headers(b"\x83\x87\x04\x05/keep", flags=5) + frames.frame(frames.DATA, 0, 1, b"x"), ErrorCodes.STREAM_CLOSED),
+        (_headers(b"\x83\x87\x04\x05/keep", flags=5) + _headers(b"\x83", flags=5), ErrorCodes.STREAM_CLOSED),
     ],
 )
 async def test_a_stream_that_breaks_the_protocol_ends_alone(data: bytes, code: ErrorCodes) -> None:
@@ -364,6 +277,6 @@ async def test_a_stream_that_breaks_the_protocol_ends_alone(data: bytes, code: E
     wire.server.data_received(HELLO + data)
     assert frames.reset(1, frames.Code(code)) in wire.transport.take()
     assert not wire.transport.closed
-    wire.server.data_received(_headers(b"\x83\x84", stream=3, flags=5))
+    wire.server.data_received(_headers(b"\x83\x84\x87", stream=3, flags=5))
     assert len(wire.app.bodies) in {1, 2}
     assert not wire.transport.closed

@@ -41,9 +41,13 @@ class Kept:
         self.ends.append(f"200 {json.loads(body)['name'].rpartition('/')[0]}")
 
     def answer(self, reply: Reply) -> None:
-        """Note a reply, and whether it breaks off."""
-        announced = dict(reply.headers).get("content-length", str(len(reply.body)))
-        self.ends.append(f"{reply.status} {'whole' if announced == str(len(reply.body)) else 'broken'}")
+        """Note a reply."""
+        self.ends.append(f"{reply.status} whole")
+
+    def break_off(self, reply: Reply, *, missing: int) -> None:
+        """Note a reply that breaks off."""
+        assert missing > 0
+        self.ends.append(f"{reply.status} broken")
 
     def stream(self, headers: list[tuple[str, str]], chunks: Iterator[bytes]) -> None:
         """No send is answered so."""

@@ -54,7 +54,7 @@ class Application:
                 case "/accept":
                     exchange.accept(body)
                 case "/broken":
-                    exchange.answer(Reply(200, [("content-length", "100")], body))
+                    exchange.break_off(Reply(200, JSON, body), missing=93)
                 case _:
                     exchange.answer(Reply(404, JSON, body))
 
