@@ -13,55 +13,54 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import CloseCampaign, PlanCampaign
 from shared.db import Reader, Writer
-from shared.ledger import audiences
+from shared.ledger import audiences, states
 from shared.ledger.completion import complete_if_done
 from shared.ledger.events import record_event
 from shared.outbox import add_command
 
-ENDED = frozenset({"completed", "cancelled", "failed"})
-"""States of a campaign whose ledger is final."""
-
-SEND = text("""
+SEND = text(f"""
     update campaign
-       set status = 'sending', sent_at = clock_timestamp(),
+       set status = {states.SEND.to}, sent_at = clock_timestamp(),
            deadline = clock_timestamp() + make_interval(secs => ttl_seconds),
            personal = audience ->> 'kind' in ('users', 'list') or exists (
                select from campaign base
                 where campaign.audience ->> 'kind' = 'follow_up'
                   and base.id = cast(campaign.audience ->> 'campaign_id' as bigint) and base.personal)
-     where id = :id and status in ('draft', 'scheduled')
+     where id = :id and status {states.SEND.at}
        and not exists (select from stop where scope = 'system' and undone_at is null)
     returning id, status, priority, deadline,
               audience ->> 'kind' in ('list', 'segment') or audience -> 'exclude' is not null as to_freeze
-""")
+""")  # noqa: S608 - states by their names
 # A send that a stop of everything does not see must see the stop: they exclude each other until they commit.
 SHARE_SENDS = text("select pg_advisory_xact_lock_shared(:key)")
 HOLD_SENDS = text("select pg_advisory_xact_lock(:key)")
 START_PLAN = text("""
     insert into campaign_plan (campaign_id, max_id) select :id, coalesce(max(id), 0) from device returning seq
 """)
-PAUSE = text("""
-    update campaign set status = 'paused' where id = :id and status = 'sending'
+PAUSE = text(f"""
+    update campaign set status = {states.PAUSE.to} where id = :id and status {states.PAUSE.at}
     returning id, status, priority, deadline
-""")
-RESUME = text("""
-    update campaign set status = 'sending', stopped = null, stop_id = null where id = :id and status = 'paused'
+""")  # noqa: S608 - states by their names
+RESUME = text(f"""
+    update campaign set status = {states.RESUME.to}, stopped = null, stop_id = null
+     where id = :id and status {states.RESUME.at}
     returning id, status, priority, deadline
-""")
-CANCEL = text("""
-    update campaign set status = 'cancelling' where id = :id and status in ('sending', 'paused')
+""")  # noqa: S608 - states by their names
+CANCEL = text(f"""
+    update campaign set status = {states.CANCEL.to} where id = :id and status {states.CANCEL.at}
     returning id, status, priority, deadline
-""")
-CANCEL_UNSENT = text("""
-    update campaign set status = 'cancelled', completed_at = clock_timestamp(), planned_at = clock_timestamp()
-     where id = :id and status in ('draft', 'scheduled')
+""")  # noqa: S608 - states by their names
+CANCEL_UNSENT = text(f"""
+    update campaign
+       set status = {states.CANCEL_UNSENT.to}, completed_at = clock_timestamp(), planned_at = clock_timestamp()
+     where id = :id and status {states.CANCEL_UNSENT.at}
     returning id, status, priority, deadline
-""")
-STOP = text("""
-    update campaign set status = 'paused', stopped = cast(:reason as jsonb)
-     where id = :id and status = 'sending' and accepted = 0
+""")  # noqa: S608 - states by their names
+STOP = text(f"""
+    update campaign set status = {states.PAUSE.to}, stopped = cast(:reason as jsonb)
+     where id = :id and status {states.PAUSE.at} and accepted = 0
     returning id, status, priority, deadline
-""")
+""")  # noqa: S608 - states by their names
 PLAN = text("select seq, done from campaign_plan where campaign_id = :id")
 # Before the campaign's own row: the ledger locks batch rows first, everywhere.
 PLANNED_DUE = text("""

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import BatchReady
 from shared.db import Writer
-from shared.ledger import letters, projects
+from shared.ledger import letters, projects, states
 from shared.ledger.times import Times
 from shared.topology import Lane
 
@@ -22,23 +22,23 @@ PACE_TOLERANCE = 0.75
 """Seconds that a campaign with a rate of its own may book ahead where its project's quota puts it off that long too: as
 the high lane, for the same reasons. Where the quota is free, it books a tenth of a second ahead."""
 
-FIND = text("""
+FIND = text(f"""
     select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
            c.status, c.rate, c.delivery, c.max_attempts, c.deadline, c.accepted > 0 as proven, c.steered, c.kind,
            coalesce(c.deadline <= clock_timestamp(), false) as expired
       from campaign_batch b join campaign c on c.id = b.campaign_id
      where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch
-       and b.state in ('planned', 'queued', 'waiting')
+       and b.state {states.CLAIM.at}
        for no key update of b
-""")
+""")  # noqa: S608 - states by their names
 
-GIVE_BACK = text("""
+GIVE_BACK = text(f"""
     update campaign_batch b
-       set state = 'planned', epoch = epoch + 1, since = now(),
+       set state = {states.GIVE_BACK.to}, epoch = epoch + 1, since = now(),
            due_at = least(now() + make_interval(secs => :wait), c.deadline)
       from campaign c
      where b.campaign_id = :campaign_id and b.batch_no = :batch_no and b.epoch = :epoch and c.id = b.campaign_id
-""")
+""")  # noqa: S608 - states by their names
 
 
 PACE = text("""
@@ -55,10 +55,10 @@ NOW = text("select extract(epoch from clock_timestamp())::float8 as now")
 # suppressed has no row here, and its position is skipped; so has one that has become another user's since a campaign
 # for users was sent. Suppression costs nothing while its lists are empty, else 0.5 ms each: `offset 0` keeps PostgreSQL
 # from hashing a list of any length for 500 devices.
-CLAIM = text("""
+CLAIM = text(f"""
       with claimed as (
                update campaign_batch
-                  set state = 'claimed', holder = :holder, since = now(), lease_until = :lease_until,
+                  set state = {states.CLAIM.to}, holder = :holder, since = now(), lease_until = :lease_until,
                       due_at = to_timestamp(:lease_until)
                 where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch
             returning campaign_id, batch_no, first_id)
@@ -71,7 +71,7 @@ CLAIM = text("""
        and not ((select exists (select from suppressed_device))
                 and exists (select from suppressed_device s where s.target_hash = d.target_hash offset 0))
        and (d.moved_at < (select c.sent_at from campaign c where c.id = :campaign_id and c.personal)) is not false
-""")
+""")  # noqa: S608 - states by their names
 
 
 class Target(NamedTuple):

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import BatchResult
 from shared.db import Reader, Writer
-from shared.ledger import audiences
+from shared.ledger import audiences, states
 from shared.ledger.completion import complete_if_done
 from shared.ledger.ending import end_open
 from shared.ledger.letters import CANCELLED
@@ -32,12 +32,12 @@ LEFT = "select count(*) as n from device d where d.active and d.id > :cursor and
 NOT_PLANNED = text("""
     update campaign set planned_at = coalesce(planned_at, clock_timestamp()), not_planned = :n where id = :id
 """)
-UNCLAIMED = text("""
+UNCLAIMED = text(f"""
     select campaign_id, batch_no, epoch, outcomes, reported, report, doubt
       from campaign_batch
-     where campaign_id = :id and state in ('planned', 'queued', 'waiting')
+     where campaign_id = :id and state {states.CLOSE.at}
      order by batch_no limit :limit for no key update skip locked
-""")
+""")  # noqa: S608 - states by their names
 OPEN = text("""
     select exists (select from campaign_batch
                     where campaign_id = :id and state in ('planned', 'queued', 'claimed', 'waiting')) as more

@@ -7,17 +7,19 @@ an empty audience and a last batch that beats the planner both complete.
 from sqlalchemy import text
 
 from shared.db import Writer
+from shared.ledger import states
 from shared.ledger.events import record_event
 from shared.ledger.letters import NAMES
 
-COMPLETE = text("""
+COMPLETE = text(f"""
     update campaign
-       set status = case status when 'cancelling' then 'cancelled' else 'completed' end,
+       set status = case when status {states.END_CANCEL.at} then {states.END_CANCEL.to} else {states.COMPLETE.to} end,
            completed_at = clock_timestamp()
-     where id = :id and planned_at is not null and pending = 0 and status in ('sending', 'paused', 'cancelling')
+     where id = :id and planned_at is not null and pending = 0
+       and (status {states.COMPLETE.at} or status {states.END_CANCEL.at})
     returning status, total, not_planned, pending, skipped, cancelled, expired, dead, unknown, rejected,
               unregistered, accepted
-""")
+""")  # noqa: S608 - states by their names
 
 
 async def complete_if_done(tx: Writer, campaign_id: int) -> bool:

@@ -12,19 +12,19 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import BatchResult
 from shared.db import Writer
-from shared.ledger import letters
+from shared.ledger import letters, states
 from shared.ledger.releasing import from_report
 from shared.ledger.times import Times
 
-END = text("""
+END = text(f"""
     update campaign_batch b
-       set state = 'reported', epoch = b.epoch + 1, reported = k.reported, holder = null, lease_until = null,
+       set state = {states.CLOSE.to}, epoch = b.epoch + 1, reported = k.reported, holder = null, lease_until = null,
            doubt = b.doubt or :doubt, lost = b.lost + :lost,
            since = now(), due_at = now() + make_interval(secs => :grace)
       from unnest(cast(:campaigns as bigint[]), cast(:numbers as integer[]), cast(:reported as text[]))
            as k (campaign_id, batch_no, reported)
      where b.campaign_id = k.campaign_id and b.batch_no = k.batch_no
-""")
+""")  # noqa: S608 - states by their names
 
 
 async def end_open(

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from shared.contracts.messages import BatchResult
 from shared.db import Writer
 from shared.errors import MalformedMessageError
-from shared.ledger import letters
+from shared.ledger import letters, states
 from shared.ledger.completion import complete_if_done
 from shared.ledger.events import record_event
 from shared.ledger.releasing import as_report
@@ -29,20 +29,20 @@ LOCK = text("""
 """)
 
 # `reported` is spent once every position has its letter in `outcomes`; dropping it halves the finished row.
-WRITE = text("""
+WRITE = text(f"""
     update campaign_batch b
        set outcomes = k.outcomes,
            report = case when k.report is null then b.report
-                         else coalesce(b.report, '{}') || cast(k.report as jsonb) end,
+                         else coalesce(b.report, '{{}}') || cast(k.report as jsonb) end,
            reported = case when k.done then '' else b.reported end,
-           state = case when k.done then 'finished' else b.state end,
+           state = case when k.done then {states.MERGE.to} else b.state end,
            finished_at = case when k.done then now() end,
            since = case when k.done then now() else b.since end
       from unnest(cast(:campaigns as bigint[]), cast(:numbers as integer[]), cast(:outcomes as text[]),
                   cast(:reports as text[]), cast(:done as boolean[]))
            as k (campaign_id, batch_no, outcomes, report, done)
      where b.campaign_id = k.campaign_id and b.batch_no = k.batch_no
-""")
+""")  # noqa: S608 - states by their names
 
 COUNT = text(
     "update campaign set "  # noqa: S608 - column names from our own vocabulary

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from shared.contracts.messages import BatchReady
 from shared.db import Reader, Writer
-from shared.ledger import audiences
+from shared.ledger import audiences, states
 from shared.ledger.times import Times
 from shared.topology import Lane
 
@@ -100,12 +100,12 @@ TAKE_PLANNED = text("""
     returning b.batch_no, b.epoch, b.size, b.lane, b.project_id
 """)
 
-STAMP = text("""
+STAMP = text(f"""
     update campaign_batch b
-       set state = 'queued', since = now(), due_at = now() + make_interval(secs => :look)
+       set state = {states.PUBLISH.to}, since = now(), due_at = now() + make_interval(secs => :look)
       from unnest(cast(:numbers as integer[]), cast(:epochs as integer[])) as k (batch_no, epoch)
-     where b.campaign_id = :id and b.batch_no = k.batch_no and b.epoch = k.epoch and b.state = 'planned'
-""")
+     where b.campaign_id = :id and b.batch_no = k.batch_no and b.epoch = k.epoch and b.state {states.PUBLISH.at}
+""")  # noqa: S608 - states by their names
 
 
 @dataclass(frozen=True, slots=True)

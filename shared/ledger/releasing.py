@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 
 from shared.db import Writer
-from shared.ledger import letters
+from shared.ledger import letters, states
 from shared.ledger.claiming import Claim
 from shared.ledger.times import Times
 
-RELEASE = text("""
+RELEASE = text(f"""
     update campaign_batch
        set state = :state, epoch = epoch + 1, reported = :reported, attempt = :attempt, doubt = :doubt,
            report = case when cast(:report as jsonb) is null then report
-                         else coalesce(report, '{}') || cast(:report as jsonb) end,
+                         else coalesce(report, '{{}}') || cast(:report as jsonb) end,
            holder = null, lease_until = null, since = now(), due_at = now() + make_interval(secs => :due)
      where campaign_id = :campaign_id and batch_no = :batch_no and epoch = :epoch and holder = :holder
-       and state = 'claimed'
+       and state {states.REPORT.at}
     returning epoch
-""")
+""")  # noqa: S608 - states by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def release(tx: Writer, claim: Claim, result: Release, times: Times) -> in
             "batch_no": claim.batch_no,
             "epoch": claim.epoch,
             "holder": claim.holder,
-            "state": "reported" if result.retry_after is None else "waiting",
+            "state": (states.REPORT if result.retry_after is None else states.RETRY).target,
             "reported": letters.join(claim.reported, result.outcomes),
             "attempt": result.attempt,
             "doubt": claim.doubt or result.unanswered,

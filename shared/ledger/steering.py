@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import PlanCampaign
 from shared.db import Reader, Writer
+from shared.ledger import states
 from shared.ledger.campaigns import hold_sends, resume
 from shared.ledger.events import record_event
 from shared.outbox import add_command
@@ -32,15 +33,15 @@ LOCK_OPEN = text("""
      where campaign_id = :id and state in ('planned', 'queued', 'claimed', 'waiting')
      order by batch_no for no key update
 """)
-MOVE = text("""
+MOVE = text(f"""
     update campaign_batch
        set lane = :lane,
-           epoch = epoch + case when state in ('planned', 'queued') then 1 else 0 end,
-           due_at = case when state in ('planned', 'queued') then now() else due_at end,
-           since = case when state in ('planned', 'queued') then now() else since end,
-           state = case when state = 'queued' then 'planned' else state end
+           epoch = epoch + case when state {states.CHANGE_LANE.at} then 1 else 0 end,
+           due_at = case when state {states.CHANGE_LANE.at} then now() else due_at end,
+           since = case when state {states.CHANGE_LANE.at} then now() else since end,
+           state = case when state {states.CHANGE_LANE.at} then {states.CHANGE_LANE.to} else state end
      where campaign_id = :id and state in ('planned', 'queued', 'claimed', 'waiting')
-""")
+""")  # noqa: S608 - states by their names
 SET_COURSE = text("""
     update campaign set rate = :rate, priority = :lane, revision = revision + 1, steered = steered + :steered
      where id = :id and status in ('sending', 'paused') and revision = :revision
@@ -52,17 +53,17 @@ ADD_STOP = text("""
     returning id, created_at
 """)
 # Of a project: what has open batches there, and what is still being planned and may come there.
-PAUSE_ALL = text("""
-    update campaign c set status = 'paused', stop_id = :stop
+PAUSE_ALL = text(f"""
+    update campaign c set status = {states.PAUSE.to}, stop_id = :stop
       from (select id from campaign s
-             where s.status = 'sending'
+             where s.status {states.PAUSE.at}
                and (cast(:project as text) is null or s.planned_at is null
                     or exists (select from campaign_batch b where b.campaign_id = s.id
                                   and b.state <> 'finished' and b.project_id = :project))
              order by id for no key update) as t
      where c.id = t.id
     returning c.id
-""")
+""")  # noqa: S608 - states by their names
 STOPS = text("""
     select s.id, s.scope, s.project_id as project, s.reason, s.created_by, s.created_at,
            array(select c.id from campaign c where c.stop_id = s.id and c.status = 'paused' order by c.id) as campaigns

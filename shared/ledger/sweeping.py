@@ -20,6 +20,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import BatchResult
 from shared.db import Writer
+from shared.ledger import states
 from shared.ledger.ending import end_open, result_of
 from shared.ledger.events import record_event
 from shared.ledger.letters import UNKNOWN
@@ -38,14 +39,14 @@ DUE = text("""
        and (b.state in ('claimed', 'reported') or c.status = 'sending')
      order by b.due_at limit :limit for no key update of b skip locked
 """)
-BACK = text("""
+BACK = text(f"""
     update campaign_batch b
-       set state = 'planned', due_at = now(), since = now(), holder = null, lease_until = null,
+       set state = {states.SWEEP.to}, due_at = now(), since = now(), holder = null, lease_until = null,
            epoch = b.epoch + k.step, lost = b.lost + k.step, doubt = b.doubt or k.step > 0
       from unnest(cast(:campaigns as bigint[]), cast(:numbers as integer[]), cast(:steps as integer[]))
            as k (campaign_id, batch_no, step)
      where b.campaign_id = k.campaign_id and b.batch_no = k.batch_no
-""")
+""")  # noqa: S608 - states by their names
 POSTPONE = text("""
     update campaign_batch b set due_at = now() + make_interval(secs => :secs)
       from unnest(cast(:campaigns as bigint[]), cast(:numbers as integer[])) as k (campaign_id, batch_no)
@@ -66,11 +67,11 @@ async def sweep(tx: Writer, *, busy_lanes: Collection[str], times: Times) -> Swe
     """Act on rows whose time has come; `busy_lanes` are those with messages ready."""
     rows = await tx.all(DUE, {"limit": SLICE})
     swept = Swept(looked_at=len(rows))
-    lost = [row for row in rows if row.state == "claimed"]
+    lost = [row for row in rows if row.state in states.LOSE.sources]
     hopeless = [row for row in lost if row.delivery == "at_most_once" or row.lost + 1 >= MAX_LOST]
     again = [row for row in lost if row not in hopeless]
     slow = [row for row in rows if row.state == "queued" and row.lane in busy_lanes and row.age < times.queued_max]
-    gone = [row for row in rows if row.state in {"queued", "waiting"} and row not in slow]
+    gone = [row for row in rows if row.state in states.SWEEP.sources and row not in slow]
     unmerged = [row for row in rows if row.state == "reported"]
     swept.results = await end_open(tx, hopeless, UNKNOWN, times, lost=True)
     swept.results += [result_of(row, row.reported) for row in unmerged]

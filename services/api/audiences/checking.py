@@ -11,7 +11,7 @@ from shared.contracts.platforms import Shape
 from shared.db import Reader, Writer
 from shared.ledger import audiences
 from shared.ledger.audiences import UnknownAudienceError
-from shared.ledger.campaigns import ENDED
+from shared.ledger.states import ENDED
 
 FOLLOWED = text("select status, ledger_deleted_at from campaign where id = :id")
 # Against the lock that deletion takes: whoever is first, the other sees what it did.

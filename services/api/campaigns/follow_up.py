@@ -28,7 +28,7 @@ from services.api.http.problems import (
 )
 from services.api.resources import resources
 from shared.contracts.platforms import Shape
-from shared.ledger.campaigns import ENDED
+from shared.ledger.states import ENDED
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=EVERYWHERE)
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Row
 from services.api.campaigns.queries import _STATS
 from services.api.campaigns.schemas import NewCampaign
 from shared.db import Reader, Writer
+from shared.ledger import states
 
 _WRITTEN = """
     select id, title, content, audience, priority, ttl_seconds, delivery, max_attempts, rate, kind, parent_id, status,
@@ -46,17 +47,18 @@ REWRITE = text("""
            rate = :rate, revision = revision + 1
      where id = :id
 """)
-DELETE = text("delete from campaign where id = :id and status = 'draft' returning id")
+DELETE = text(f"delete from campaign where id = :id and status {states.DELETE.at} returning id")  # noqa: S608 - states by their names
 
-SCHEDULE = text("""
+SCHEDULE = text(f"""
     update campaign
-       set status = 'scheduled', scheduled_at = :at, schedule_zone = :zone, revision = revision + 1
-     where id = :id and status in ('draft', 'scheduled') returning id
-""")
-UNSCHEDULE = text("""
-    update campaign set status = 'draft', scheduled_at = null, schedule_zone = null, revision = revision + 1
-     where id = :id and status = 'scheduled' returning id
-""")
+       set status = {states.SCHEDULE.to}, scheduled_at = :at, schedule_zone = :zone, revision = revision + 1
+     where id = :id and status {states.SCHEDULE.at} returning id
+""")  # noqa: S608 - states by their names
+UNSCHEDULE = text(f"""
+    update campaign
+       set status = {states.UNSCHEDULE.to}, scheduled_at = null, schedule_zone = null, revision = revision + 1
+     where id = :id and status {states.UNSCHEDULE.at} returning id
+""")  # noqa: S608 - states by their names
 
 # Filters that are null let everything pass. A few thousand campaigns by their primary key, backwards: milliseconds.
 LIST = text(f"""

@@ -26,7 +26,7 @@ from services.api.results.streaming import (
     read_place,
     whole_stream,
 )
-from shared.ledger.campaigns import ENDED
+from shared.ledger.states import ENDED
 
 router = APIRouter(prefix="/v1", tags=["events"], responses=EVERYWHERE)
 

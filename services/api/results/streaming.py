@@ -21,7 +21,7 @@ from services.api.results.event_feed import (
 )
 from shared.db import Database
 from shared.errors import UnavailableError
-from shared.ledger.campaigns import ENDED
+from shared.ledger.states import ENDED
 
 log = structlog.get_logger()
 

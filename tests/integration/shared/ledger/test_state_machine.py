@@ -13,6 +13,7 @@ from shared.ledger.times import Times
 from tests.integration.shared.ledger.moves import SIZE, WHATEVER_FOLLOWS, Dice, Moves
 from tests.integration.shared.ledger.play import FINAL, ROWS
 from tests.integration.shared.ledger.stage import staged
+from tests.integration.shared.ledger.watching import watch_transitions
 from tests.integration.shared.ledger.world import Answer
 
 DRAIN_ROUNDS = 30
@@ -114,6 +115,7 @@ def test_no_interleaving_loses_a_device_or_makes_a_letter_false(database_url: st
         opened = staged(database_url)
         stage = runner.run(opened.__aenter__())
         stage.times = PATIENT
+        runner.run(watch_transitions(stage))
         cast = {"runner": runner, "stage": stage, "delivery": delivery}
         try:
             play = type("LedgerPlay", (WholePlay,), cast)
