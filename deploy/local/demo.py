@@ -138,9 +138,9 @@ def _tell(console: Console, measures: Measures, verdict: Audit) -> None:
     if verdict.agrees:
         console.print(
             f"[bold green]the emulator's own record agrees[/], device by device; "
-            f"{verdict.duplicates:,} sent twice, all within the stated bound"
+            f"sent twice: {verdict.duplicates:,}, all within the stated bound"
             if verdict.duplicates
-            else "[bold green]the emulator's own record agrees[/], device by device; none sent twice"
+            else "[bold green]the emulator's own record agrees[/], device by device; sent twice: 0"
         )
     for fault in verdict.faults:
         console.print(f"[bold red]the emulator's record disagrees[/]: {escape(fault)}")

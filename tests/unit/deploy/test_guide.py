@@ -1,4 +1,4 @@
-"""The operator's guide leads nowhere that is not there."""
+"""The pages for strangers and operators lead nowhere that is not there."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,16 @@ import pytest
 
 from deploy.local.folders import REPOSITORY
 
-PAGES = [*sorted((REPOSITORY / "docs" / "operator-guide").glob("*.md")), REPOSITORY / "docs" / "architecture.md"]
+PAGES = [
+    *sorted((REPOSITORY / "docs" / "operator-guide").glob("*.md")),
+    REPOSITORY / "docs" / "architecture.md",
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+]
 INDEX = REPOSITORY / "docs" / "operator-guide" / "README.md"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_lead_to_files(page: Path) -> None:
     """Also the paths of the repository that are named in passing."""
     text = page.read_text()
