@@ -21,21 +21,18 @@ from shared.amqp.connection import (
     not_cancelled,
     patiently,
 )
+from shared.amqp.failures import Failures
 from shared.contracts.messages import Payload
 from shared.errors import BrokerRefusedError, BrokerUnavailableError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER, current_request_id
+from shared.tasks import end
 
 log = structlog.get_logger()
 
 PUBLISH_TIMEOUT = 15.0
 """Seconds until an unconfirmed publish counts as unknown. A memory alarm blocks the connection: longer would hold
 messages unacked past a minute, shorter would repeat publishes that a busy quorum queue confirms late."""
-
-FAILURE_COUNTS = 60.0
-"""Seconds that a message that came back tells of a missing binding, and one that was not confirmed of a queue in
-trouble, unless one like it gets through: whoever holds it tries again every few seconds, and after a minute it may be
-another process that does."""
 
 PRIORITY = 0
 """Of every message, so that none overtakes another: RabbitMQ 4.3 serves the priorities of a quorum queue strictly, and
@@ -58,6 +55,7 @@ class Publisher:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._failed: set[str] = set()
         self._opening = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._returned, self._unconfirmed, self._refused = Failures(), Failures(), Failures()
         self._absent, self._forbidden = Failures(), Failures()
         self._failures = (self._returned, self._unconfirmed, self._refused, self._absent, self._forbidden)
@@ -143,18 +141,30 @@ class Publisher:
         self._exchanges[exchange] = await channel.get_exchange(exchange, ensure=False)
 
     async def _usable(self, exchange: str) -> AbstractExchange:
-        """The exchange, on a new channel after a failure: aio-pika gives one up that fails while it is reopened."""
+        """The exchange, on a new channel after a failure.
+
+        aio-pika gives one up that fails while it is reopened, and the broker's side of one may wait for ever for a
+        leader that is gone.
+        """
         if exchange in self._failed:
             async with self._opening:
                 if exchange in self._failed:
                     await self._connection.connected.wait()
-                    await self._channels[exchange].close()
+                    replaced = self._channels[exchange]
                     await self._open(exchange)
                     self._failed.discard(exchange)
+                    self._let_go(replaced)
         return self._exchanges[exchange]
+
+    def _let_go(self, channel: AbstractRobustChannel) -> None:
+        """Close it in the background: a queue without leader holds that up, and others may still be confirmed on it."""
+        task = asyncio.create_task(_close_later(channel))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
         """Close the channels."""
+        await end(list(self._leaving))
         channels, self._channels = list(self._channels.values()), {}
         await asyncio.gather(*(close(channel) for channel in channels))
 
@@ -209,9 +219,8 @@ class Publisher:
                     used = await self._usable(exchange)
                     await used.publish(message, routing_key, mandatory=mandatory)
         except TROUBLE as error:
-            self._note(error, way, used)
-            if isinstance(error, TimeoutError) and await self._flows():
-                self._unconfirmed.note(way)
+            unconfirmed = isinstance(error, TimeoutError) and await self._flows()
+            self._note(error, way, used, unconfirmed=unconfirmed)
             raise BrokerUnavailableError(
                 f"{kind} to {exchange} with key {routing_key} was not confirmed: {in_words(error)}"
             ) from error
@@ -234,13 +243,20 @@ class Publisher:
             return False
         return True
 
-    def _note(self, error: BaseException, way: tuple[str, str], used: AbstractExchange) -> None:
-        """Remember what a failure says of the way and of the channel."""
+    def _note(self, error: BaseException, way: tuple[str, str], used: AbstractExchange, *, unconfirmed: bool) -> None:
+        """Remember what a failure says of the way and of the channel.
+
+        A channel that does not confirm is replaced. Before RabbitMQ 4.2 one that lost a message with a queue's leader
+        confirms nothing from that queue any more: its next messages wait in the queue for the lost one
+        (rabbitmq-server #14589).
+        """
+        if unconfirmed:
+            self._unconfirmed.note(way)
         if isinstance(error, PublishError):
             self._returned.note(way)
         elif isinstance(error, DeliveryError):
             self._refused.note(way)
-        elif not isinstance(error, TimeoutError) and self._exchanges[way[0]] is used:
+        elif (unconfirmed or not isinstance(error, TimeoutError)) and self._exchanges[way[0]] is used:
             self._failed.add(way[0])
         if isinstance(error, ChannelNotFoundEntity):
             self._absent.note(way)
@@ -250,17 +266,13 @@ class Publisher:
             self.on_lost_way()
 
 
-class Failures(dict[tuple[str, str], tuple[int, float]]):
-    """How often in a row a way failed, an exchange and a key, and when last."""
-
-    def note(self, way: tuple[str, str]) -> None:
-        """It failed now."""
-        self[way] = (self.get(way, (0, 0.0))[0] + 1, asyncio.get_running_loop().time())
-
-    def lately(self) -> dict[tuple[str, str], int]:
-        """The ways whose last failure still counts, and how often they failed."""
-        now = asyncio.get_running_loop().time()
-        return {way: times for way, (times, at) in self.items() if now - at < FAILURE_COUNTS}
+async def _close_later(channel: AbstractRobustChannel) -> None:
+    """Close a channel when its last publish is confirmed or given up."""
+    try:
+        if not channel.is_closed:
+            await asyncio.sleep(PUBLISH_TIMEOUT)
+    finally:
+        await close(channel)
 
 
 def carried(request_id: str | None, traceparent: str | None) -> dict[str, str]:

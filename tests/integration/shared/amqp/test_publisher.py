@@ -120,6 +120,21 @@ async def test_a_publish_that_is_not_confirmed_in_time_is_unknown(
         await publisher.publish(BATCH, BATCHES, "new.high")
 
 
+async def test_a_channel_that_does_not_confirm_is_replaced(
+    publisher: Publisher, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's side of it may wait for ever for a leader that is gone; a new one looks for the leader anew."""
+    silent = publisher._channels[BATCHES]
+    monkeypatch.setattr(publishing, "PUBLISH_TIMEOUT", 0.0)
+    with pytest.raises(BrokerUnavailableError, match="TimeoutError"):
+        await publisher.publish(BATCH, BATCHES, "new.high")
+    monkeypatch.setattr(publishing, "PUBLISH_TIMEOUT", 1.0)
+    await publisher.publish(BATCH, BATCHES, "new.high")
+    assert publisher._channels[BATCHES] is not silent
+    await eventually(lambda: silent.is_closed)
+    await eventually(lambda: outside.ready("sender.high"))
+
+
 async def test_a_retry_is_where_its_rung_says(publisher: Publisher, outside: Outside) -> None:
     """Held by the broker, not by a worker's memory."""
     await publisher.publish(BATCH, RETRY, "30m.high", attempt=1)
