@@ -28,6 +28,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from shared.contracts.moments import Moment
 from shared.contracts.numbers import WHOLE
 from shared.contracts.platforms import Shape
 from shared.contracts.traits import (
@@ -36,7 +37,6 @@ from shared.contracts.traits import (
     AttributeName,
     AttributeValue,
     Locale,
-    Moment,
     Platform,
     TimeZone,
     version_order,

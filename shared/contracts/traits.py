@@ -5,10 +5,9 @@ import json
 import math
 import re
 import zoneinfo
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_ATTRIBUTES = 32
@@ -18,8 +17,6 @@ FEW, SHORT = 8, 24
 """So many attributes of so many characters fit, whatever is in them: 64 bytes of name, up to 6 a character."""
 MAX_TEXT = 256
 MAX_TEXTS = 50
-FIRST_YEAR = 2000
-LAST_YEAR = 2999
 SAFE_NUMBER = 2**53
 """Up to here every reader of JSON takes an integer exactly."""
 
@@ -125,23 +122,6 @@ def check_attributes(attributes: "Attributes") -> "Attributes":
     return attributes
 
 
-def check_moment(value: Any) -> Any:
-    """Refuse a number: whether it counts seconds or milliseconds would be a guess."""
-    if isinstance(value, int | float):
-        raise PydanticCustomError("moment", "give a time as text with its zone, such as '2026-11-22T09:00:00Z'")
-    return value
-
-
-def check_year(moment: datetime) -> datetime:
-    """Refuse what lies outside of anybody's registry, and of PostgreSQL's arithmetic."""
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise PydanticCustomError(
-            "year", "the year has to be {first} to {last}", {"first": FIRST_YEAR, "last": LAST_YEAR}
-        )
-    return moment
-
-
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(check_moment), AfterValidator(check_year)]
 Platform = Annotated[str, Field(pattern=r"^(android|ios|web)$", description="android, ios or web")]
 Locale = Annotated[
     str,

@@ -12,8 +12,9 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import to_json
 
+from shared.contracts.moments import Moment
 from shared.contracts.targets import target_hash
-from shared.contracts.traits import AppVersion, Attributes, Locale, Moment, TimeZone, version_order
+from shared.contracts.traits import AppVersion, Attributes, Locale, TimeZone, version_order
 
 MAX_LINE = 8192
 """Bytes: a target has some 200, a user id up to 256; the rest is room for what later versions register."""

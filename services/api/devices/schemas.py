@@ -13,8 +13,9 @@ from services.api.devices.lines import (
     TargetValue,
     UserId,
 )
+from shared.contracts.moments import Moment
 from shared.contracts.platforms import Shape
-from shared.contracts.traits import AppVersion, Attributes, Locale, Moment, TimeZone
+from shared.contracts.traits import AppVersion, Attributes, Locale, TimeZone
 
 EXAMPLE: dict[str, JsonValue] = {
     "user_id": "user-1",

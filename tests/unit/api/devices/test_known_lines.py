@@ -50,7 +50,7 @@ def test_what_is_null_is_not_said() -> None:
     [
         ({"locale": "한국어"}, "locale: give a language tag"),
         ({"time_zone": "KST"}, "time_zone: there is no such time zone"),
-        ({"last_seen": 1_700_000_000}, "last_seen: give a time as text"),
+        ({"last_seen": 1_700_000_000}, "last_seen: a number does not say whether it counts seconds"),
         ({"attributes": {"a": {}}}, "attributes.a: this has to be a text"),
         ({"attributes": []}, "attributes"),
         ({"locale": "ko", "colour": "red"}, "colour is an unknown field"),
