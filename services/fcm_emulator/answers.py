@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 APNS_ERROR = "type.googleapis.com/google.firebase.fcm.v1.ApnsError"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
-
+# How FCM names the method in an ErrorInfo.
+SEND_METHOD = "google.firebase.fcm.v1.FcmService.SendMessage"
 
 JSON = [("content-type", "application/json; charset=UTF-8")]
 HTML = [("content-type", "text/html; charset=UTF-8")]
@@ -81,7 +85,7 @@ def replies(project: str, *, retry_after: int | None = None, per_minute: int = 6
             "INVALID_ARGUMENT",
             "The registration token is not a valid FCM registration token",
             _fcm("INVALID_ARGUMENT"),
-            _violation("message.token", "Invalid registration token"),
+            _violations([("message.token", "Invalid registration token")]),
         ),
         Answer.THIRD_PARTY_AUTH_ERROR: _error(
             401,
@@ -94,7 +98,7 @@ def replies(project: str, *, retry_after: int | None = None, per_minute: int = 6
             401,
             "UNAUTHENTICATED",
             "Request had invalid authentication credentials.",
-            _info("ACCESS_TOKEN_EXPIRED", {"service": "fcm.googleapis.com"}),
+            _info("ACCESS_TOKEN_EXPIRED", {"service": "fcm.googleapis.com", "method": SEND_METHOD}),
             headers=[("www-authenticate", 'Bearer realm="https://accounts.google.com/", error="invalid_token"')],
         ),
         Answer.PERMISSION_DENIED: _error(
@@ -144,9 +148,14 @@ def rate_limited(project: str, *, per_minute: int, retry_after: int | None) -> R
     )
 
 
-def invalid(field: str, problem: str) -> Reply:
-    """Build the 400 for a request whose body is wrong, naming the field."""
-    return _error(400, "INVALID_ARGUMENT", problem, _fcm("INVALID_ARGUMENT"), _violation(field, problem))
+def invalid(violations: Sequence[tuple[str, str]], *, unread: bool) -> Reply:
+    """Build the 400 for a request whose body is wrong, naming each field and problem.
+
+    `unread`: as Google's front end says it, without a word of FCM's.
+    """
+    message = "\n".join(problem for _, problem in violations)
+    said = [_violations(violations)] if unread else [_violations(violations), _fcm("INVALID_ARGUMENT")]
+    return _error(400, "INVALID_ARGUMENT", message, *said)
 
 
 def _error(
@@ -174,5 +183,17 @@ def _quota(subject: str, description: str) -> dict[str, Any]:
     return {"@type": QUOTA_FAILURE, "violations": [{"subject": subject, "description": description}]}
 
 
-def _violation(field: str, description: str) -> dict[str, Any]:
-    return {"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": description}]}
+def _violations(found: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Build the detail that names what is wrong; what is wrong with the request as a whole has no field."""
+    told = [{"field": field, "description": problem} if field else {"description": problem} for field, problem in found]
+    return {"@type": BAD_REQUEST, "fieldViolations": told}
+
+
+NO_CREDENTIALS = _error(
+    401,
+    "UNAUTHENTICATED",
+    "Request has no access token: an authorization header with a Bearer is needed.",
+    _info("CREDENTIALS_MISSING", {"service": "fcm.googleapis.com", "method": SEND_METHOD}),
+    headers=[("www-authenticate", 'Bearer realm="https://accounts.google.com/"')],
+)
+NO_TOPICS = _error(501, "UNIMPLEMENTED", "FCM has topics; the emulator knows tokens and installation ids only.")

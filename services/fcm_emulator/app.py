@@ -7,7 +7,7 @@ from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
-from services.fcm_emulator.answers import HTML, Reply
+from services.fcm_emulator.answers import HTML, NO_TOPICS, Reply
 from services.fcm_emulator.control import Control
 from services.fcm_emulator.state import EmulatorState
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from services.fcm_emulator.script import Script
 
 _SEND_PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
+_TOPICS_PATH = re.compile(r"/v1/projects/[^/]+/registrations/[^/]+/topicSubscriptions(/[^/]+)?")
 _NO_SUCH_PAGE = Reply(404, HTML, b"<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)</title>\n")
 
 
@@ -41,5 +42,7 @@ class Emulator(EmulatorState):
             )
         elif head.path.startswith("/emulator/"):
             self._control.handle(head, body, exchange)
+        elif _TOPICS_PATH.fullmatch(head.path):
+            exchange.answer(NO_TOPICS)
         else:
             exchange.answer(_NO_SUCH_PAGE)

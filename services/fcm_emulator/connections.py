@@ -21,6 +21,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._open: set[Connection] = set()
+        # Whether a stream above the limit ends its connection.
+        self.goaway_on_surplus = False
 
     def __len__(self) -> int:
         return len(self._open)

@@ -33,6 +33,8 @@ _LINGER = 0.05
 _LAST_CALL = b"lastcall"
 # Its answer is a round trip away; a client that gives none hears the second GOAWAY after so many seconds.
 _LAST_CALL_BUDGET = 5.0
+# FCM's words for a stream too many, where it ends the connection.
+_SURPLUS = "exceeded_max_concurrent_streams"
 # Says that our table of headers is empty (RFC 7541, 6.3).
 _NO_TABLE = b"\x20"
 
@@ -198,7 +200,9 @@ class Http2(Connection):
         if number <= self._last or not number & 1:
             self._trailers(number, ended, block)
             return
-        refusal = Code.REFUSED_STREAM if len(self.streams) >= MAX_CONCURRENT_STREAMS else Code.PROTOCOL_ERROR
+        surplus = len(self.streams) >= MAX_CONCURRENT_STREAMS
+        if surplus and self._connections.goaway_on_surplus:
+            raise BrokenProtocolError(Code.PROTOCOL_ERROR, _SURPLUS)
         try:
             routed = self._heads.known.get(block) or self._heads.read(block)
         except BlockError as wrong:
@@ -209,8 +213,8 @@ class Http2(Connection):
             # Above what GOAWAY named: never handled, and its client knows.
             return
         self._last = number
-        if routed is None or refusal is Code.REFUSED_STREAM:
-            self._break_off(number, refusal, ended=bool(ended))
+        if routed is None or surplus:
+            self._break_off(number, Code.REFUSED_STREAM if surplus else Code.PROTOCOL_ERROR, ended=bool(ended))
             return
         stream = self.streams[number] = Stream(self, number, routed, self._initial_window)
         if ended:

@@ -9,8 +9,13 @@ of characters that mean nothing to JSON.
 from __future__ import annotations
 
 import json
-import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from services.fcm_emulator.form import read_form
+from services.fcm_emulator.schema import REQUEST
+
+if TYPE_CHECKING:
+    from services.fcm_emulator.form import Violation
 
 # FCM's limits: docs of HTTP v1.
 PAYLOAD_LIMIT = 4096
@@ -20,13 +25,9 @@ TTL_LIMIT = 2_419_200.0
 _SHAPES = 2048
 _SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:%"
 _MARKER = "carillon-marker"
-_REQUEST_FIELDS = {"message", "validate_only", "validateOnly"}
-_MESSAGE_FIELDS = {
-    "name", "data", "notification", "android", "webpush", "apns",
-    "fcm_options", "fcmOptions", "token", "fid", "topic", "condition",
-}  # fmt: skip
 _TARGETS = ("token", "fid", "topic", "condition")
-_DURATION = re.compile(r"(\d+(?:\.\d{1,9})?)s")
+_RESERVED = frozenset({"from", "message_type"})
+_RESERVED_STARTS = ("google.", "gcm.notification.")
 
 
 class Message(NamedTuple):
@@ -38,12 +39,19 @@ class Message(NamedTuple):
 
 
 class InvalidMessageError(Exception):
-    """Raised when FCM would answer 400 to the body; carries the field and the problem."""
+    """Raised when FCM would answer 400 to the body; carries each place and what is wrong with it.
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
-        self.problem = problem
+    `unread`: Google's front end refuses the form, and FCM itself never sees the request.
+    """
+
+    def __init__(self, *violations: Violation, unread: bool = False) -> None:
+        super().__init__("; ".join(f"{field}: {problem}" for field, problem in violations))
+        self.violations = violations
+        self.unread = unread
+
+
+class NoTopicsError(InvalidMessageError):
+    """Raised for a topic or a condition: FCM has them, the emulator does not."""
 
 
 class Reader:
@@ -89,79 +97,78 @@ def _prove(before: bytes, after: bytes) -> Message | bool:
 def decode(body: bytes) -> Message:
     """Decode and check a whole body."""
     try:
-        request = json.loads(body)
+        request = json.loads(body.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as problem:
-        raise InvalidMessageError("", f"Invalid JSON payload received. {problem}") from problem
-    request = _object(request, "request")
-    _known(request, _REQUEST_FIELDS, "request")
-    message = _object(request.get("message"), "message")
-    _known(message, _MESSAGE_FIELDS, "message")
+        raise InvalidMessageError(("", f"Invalid JSON payload received. {problem}"), unread=True) from problem
+    found, violations = read_form(request, REQUEST)
+    if violations:
+        raise InvalidMessageError(*violations, unread=True)
+    if (message := found.get("message")) is None:
+        raise InvalidMessageError(("message", "There is no message."))
+    target = _target(message)
+    android, android_v2 = message.get("android"), message.get("androidV2")
+    if android is not None and android_v2 is not None:
+        raise InvalidMessageError(("message", "android and android_v2 exclude each other."))
     _check_payload(message)
-    android, apns = _optional(message, "android"), _optional(message, "apns")
-    _check_ttl(android.get("ttl"))
-    options = _optional(message, "fcm_options") or _optional(message, "fcmOptions")
-    label = (
-        _optional(android, "notification").get("tag")
-        or _optional(apns, "headers").get("apns-collapse-id")
-        or options.get("analytics_label")
-        or options.get("analyticsLabel")
+    for name, config in (("android", android), ("android_v2", android_v2)):
+        if config is not None:
+            _check_keys(config, f"message.{name}.data")
+            _check_ttl(config, f"message.{name}.ttl")
+    return Message(target, _label(message), found.get("validateOnly") is True)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON.")
+
+
+def _label(message: dict[str, Any]) -> str:
+    return str(
+        _inner(message, "android", "notification").get("tag")
+        or _inner(message, "androidV2", "remoteNotification", "notification").get("tag")
+        or _inner(message, "apns", "headers").get("apns-collapse-id")
+        or _inner(message, "fcmOptions").get("analyticsLabel")
         or ""
     )
-    validate_only = request.get("validate_only") is True or request.get("validateOnly") is True
-    return Message(_target(message), str(label), validate_only)
 
 
 def _target(message: dict[str, Any]) -> bytes:
     targets = [name for name in _TARGETS if name in message]
     if len(targets) != 1:
-        raise InvalidMessageError(
-            "message", f"Exactly one of {', '.join(_TARGETS)} is needed; got {targets or 'none'}."
-        )
+        problem = f"Exactly one of {', '.join(_TARGETS)} is needed; got {targets or 'none'}."
+        raise InvalidMessageError(("message", problem), unread=bool(targets))
     if (name := targets[0]) in {"topic", "condition"}:
-        raise InvalidMessageError(f"message.{name}", "The emulator delivers to tokens and installation ids only.")
-    if not isinstance(value := message[name], str) or not value:
-        raise InvalidMessageError(f"message.{name}", "The target is not a non-empty string.")
-    return value.encode("utf-8", "surrogatepass")
+        raise NoTopicsError
+    if not (value := message[name]):
+        raise InvalidMessageError((f"message.{name}", "The target is empty."))
+    found: bytes = value.encode("utf-8", "surrogatepass")
+    return found
 
 
 def _check_payload(message: dict[str, Any]) -> None:
-    size = 0
-    for key, value in _optional(message, "data").items():
-        if not isinstance(value, str):
-            raise InvalidMessageError(f"message.data[{key}]", "Data values are strings.")
-        if key in {"from", "gcm", "message_type"} or key.startswith(("google.", "gcm.")):
-            raise InvalidMessageError(f"message.data[{key}]", f"Invalid data payload key: {key}")
-        size += _bytes(key) + _bytes(value)
-    for key, value in _optional(message, "notification").items():
-        if key not in {"title", "body", "image"} or not isinstance(value, str):
-            raise InvalidMessageError(f"message.notification.{key}", f'Unknown name "{key}", or not a string.')
-        size += _bytes(value)
+    _check_keys(message, "message.data")
+    size = sum(_bytes(key) + _bytes(value) for key, value in message.get("data", {}).items())
+    size += sum(map(_bytes, message.get("notification", {}).values()))
     if size > PAYLOAD_LIMIT:
-        raise InvalidMessageError("message", f"Message is too big: {size} bytes of payload, {PAYLOAD_LIMIT} allowed.")
+        problem = f"Message is too big: {size} bytes of payload, {PAYLOAD_LIMIT} allowed."
+        raise InvalidMessageError(("message", problem))
 
 
-def _check_ttl(ttl: object) -> None:
-    if ttl is None:
-        return
-    found = _DURATION.fullmatch(ttl) if isinstance(ttl, str) else None
-    if not found or float(found[1]) > TTL_LIMIT:
-        raise InvalidMessageError("message.android.ttl", f"Invalid ttl {ttl!r}: 0s to {TTL_LIMIT:.0f}s.")
+def _check_keys(part: dict[str, Any], where: str) -> None:
+    for key in part.get("data", ()):
+        if key in _RESERVED or key.startswith(_RESERVED_STARTS):
+            raise InvalidMessageError((f"{where}[{key}]", f"Invalid data payload key: {key}"))
 
 
-def _known(value: dict[str, Any], names: set[str], where: str) -> None:
-    for name in value:
-        if name not in names:
-            raise InvalidMessageError(where, f'Unknown name "{name}" at {where}: Cannot find field.')
+def _check_ttl(config: dict[str, Any], where: str) -> None:
+    ttl = config.get("ttl")
+    if ttl is not None and not 0 <= float(ttl[:-1]) <= TTL_LIMIT:
+        raise InvalidMessageError((where, f"Invalid ttl {ttl!r}: 0s to {TTL_LIMIT:.0f}s."))
 
 
-def _optional(value: dict[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return {} if found is None else _object(found, name)
-
-
-def _object(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InvalidMessageError(where, f"An object is needed at {where}.")
+def _inner(value: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a part of a part, empty where one is absent."""
+    for name in names:
+        value = value.get(name, {})
     return value
 
 

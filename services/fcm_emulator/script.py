@@ -165,6 +165,8 @@ class Script(BaseModel):
     token_lifetime: int = Field(default=3599, gt=0)
     goaway_every: float | None = Field(default=None, gt=0)
     cut_every: float | None = Field(default=None, gt=0)
+    # A stream too many ends its connection, as it does at FCM; otherwise it is refused and the others go on.
+    goaway_on_surplus: bool = False
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> Self:

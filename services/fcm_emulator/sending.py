@@ -12,8 +12,18 @@ from collections import Counter, deque
 from time import time
 from typing import TYPE_CHECKING
 
-from services.fcm_emulator.answers import ACCEPTED, JSON, Answer, Reply, invalid, rate_limited, replies
-from services.fcm_emulator.message import InvalidMessageError, Reader
+from services.fcm_emulator.answers import (
+    ACCEPTED,
+    JSON,
+    NO_CREDENTIALS,
+    NO_TOPICS,
+    Answer,
+    Reply,
+    invalid,
+    rate_limited,
+    replies,
+)
+from services.fcm_emulator.message import InvalidMessageError, NoTopicsError, Reader
 from services.fcm_emulator.quota import Bucket
 from services.fcm_emulator.record import Record
 from services.fcm_emulator.script import Plan
@@ -49,7 +59,9 @@ class Project:
         self._sightings = sightings
         self._sent = 0
         self._rng = random.Random(script.seed)
-        self._head = b'{\n  "name": "projects/' + name.encode() + b"/messages/0:%d%%" % int(time())
+        names = b'{\n  "name": "projects/' + name.encode() + b"/messages/"
+        self._head = names + b"0:%d%%" % int(time())
+        self._validated = names + b'fake_message_id"\n}\n'
         self.follow(script)
 
     def follow(self, script: Script) -> None:
@@ -74,16 +86,17 @@ class Project:
         else:
             _end(decided, exchange)
 
-    def decide(self, bearer: str | None, body: bytes, now: float) -> bytes | Reply | Answer:
+    def decide(self, authorization: str | None, body: bytes, now: float) -> bytes | Reply | Answer:
         """Decide and record a request's fate: the body of a 200, another reply, or a silence."""
-        if bearer is None or bearer[:7] != "Bearer " or (self._revoked and bearer in self._revoked):
+        bearer = _bearer(authorization)
+        if bearer is None or (self._revoked and bearer in self._revoked):
             self.refused_unread[Answer.UNAUTHENTICATED] += 1
-            return self._replies[Answer.UNAUTHENTICATED]
+            return NO_CREDENTIALS if bearer is None else self._replies[Answer.UNAUTHENTICATED]
         try:
             token, label, validate_only = self._reader.read(body)
         except InvalidMessageError as wrong:
             self.refused_unread[Answer.INVALID_ARGUMENT] += 1
-            return invalid(wrong.field, wrong.problem)
+            return _refused(wrong)
         record = self.records.get(label)
         if record is None:
             record = self.records[label] = Record()
@@ -98,16 +111,31 @@ class Project:
                 record.accept(token, nth, now)
             else:
                 record.add(token, nth, answer, now)
-        if answer is ACCEPTED:
-            self._sent += 1
-            return self._head + b'%x"\n}\n' % self._sent
-        return self._refusal(answer, now)
+        if answer is not ACCEPTED:
+            return self._refusal(answer, now)
+        if validate_only:
+            return self._validated
+        self._sent += 1
+        return self._head + b'%x"\n}\n' % self._sent
 
     def _refusal(self, answer: Answer, now: float) -> Reply | Answer:
         if answer is Answer.RATE_LIMIT_EXCEEDED and self._bucket is not None:
             wait = self._bucket.retry_after(now)
             return rate_limited(self.name, per_minute=self._bucket.per_minute, retry_after=wait)
         return self._replies.get(answer, answer)
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """Return a bearer with its scheme as it is usually written, None where there is no bearer."""
+    if authorization is not None and authorization[:7] == "Bearer " and authorization[7:8] > " ":
+        return authorization
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.lstrip(" ")
+    return f"Bearer {token}" if token and scheme.lower() == "bearer" else None
+
+
+def _refused(wrong: InvalidMessageError) -> Reply:
+    return NO_TOPICS if isinstance(wrong, NoTopicsError) else invalid(wrong.violations, unread=wrong.unread)
 
 
 def _end(decided: bytes | Reply | Answer, exchange: Exchange) -> None:

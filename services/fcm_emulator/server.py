@@ -67,8 +67,8 @@ class Server:
         )
         self._emulator.on_goaway = self._connections.goaway
         self._emulator.on_cut = self._connections.cut
-        self._emulator.on_script = self._set_storms
-        self._set_storms()
+        self._emulator.on_script = self._follow
+        self._follow()
         return self
 
     async def __aexit__(
@@ -85,11 +85,12 @@ class Server:
         self._connections.cut()
         await _within(_STOP_BUDGET, lambda: not self._connections)
 
-    def _set_storms(self) -> None:
-        """Follow the script's `goaway_every` and `cut_every`."""
+    def _follow(self) -> None:
+        """Follow what the script says of connections: `goaway_every`, `cut_every` and `goaway_on_surplus`."""
         for storm in self._storms:
             storm.cancel()
         script = self._emulator.script
+        self._connections.goaway_on_surplus = script.goaway_on_surplus
         storms: list[tuple[float | None, Callable[[], object]]] = [
             (script.goaway_every, self._connections.goaway),
             (script.cut_every, self._connections.cut),

@@ -53,6 +53,7 @@ async def test_a_send_without_bearer_is_a_401(emulator: RunningEmulator, http: h
     answer = await send(http, "t")
     assert answer.status_code == 401
     assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
+    assert answer.json()["error"]["details"][0]["reason"] == "CREDENTIALS_MISSING"
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -74,6 +75,8 @@ async def test_a_script_can_reach_one_project_only(emulator: RunningEmulator, ht
         ("GET", "/emulator/nothing", b"", 404),
         ("GET", "/v1/projects/demo/messages:send", b"", 404),
         ("POST", "/batch", b"", 404),
+        ("GET", "/v1/projects/demo/registrations/f/topicSubscriptions", b"", 501),
+        ("DELETE", "/v1/projects/demo/registrations/f/topicSubscriptions/news", b"", 501),
         ("HEAD", "/v1/projects/demo/messages:send", b"", 404),
         ("HEAD", "/emulator/nothing", b"", 404),
     ],

@@ -1,11 +1,13 @@
 """Bad days on the wire: silence, broken bodies, cuts, GOAWAY, slowness."""
 
 import asyncio
+import ssl
 
 import httpx
 import pytest
+from hpack import Encoder
 
-from services.fcm_emulator import RunningEmulator
+from services.fcm_emulator import RunningEmulator, frames
 from tests.integration.fcm_emulator.curl import send_all
 from tests.integration.fcm_emulator.sends import send
 from tests.support.eventually import eventually
@@ -97,6 +99,32 @@ async def test_a_goaway_storm_spares_those_who_try_again(emulator: RunningEmulat
         assert await persist(f"t:{number}")
     await emulator.follow({"shares": {}})
     assert (await emulator.summary())["tokens_accepted"] == 60
+
+
+async def test_a_stream_too_many_ends_the_connection_where_the_script_says_so(
+    emulator: RunningEmulator, http: httpx.AsyncClient
+) -> None:
+    """As FCM was seen to do; what was in flight is sent and has no answer, and another connection works."""
+    await emulator.follow({"shares": {}, "latency": "fixed:5000ms", "goaway_on_surplus": True})
+    encoder, body = Encoder(), b'{"message":{"token":"t"}}'
+    head = [(":method", "POST"), (":scheme", "https"), (":authority", "fcm")]
+    head += [(":path", "/v1/projects/demo/messages:send"), ("authorization", "Bearer x")]
+    said = [frames.PREFACE, frames.settings({})]
+    for number in range(1, 2 * 101, 2):
+        block = encoder.encode(head)
+        said += frames.header_frames(number, block, most=frames.SMALLEST_FRAME_SIZE)
+        said.append(frames.frame(frames.DATA, frames.END_STREAM, number, body))
+    context = ssl.create_default_context(cafile=emulator.ca_file)
+    context.set_alpn_protocols(["h2"])
+    url = httpx.URL(emulator.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
+    writer.write(b"".join(said))
+    answer = await reader.read()
+    writer.close()
+    assert b"exceeded_max_concurrent_streams" in answer
+    assert await accepted(emulator) == 100
+    await emulator.follow({"shares": {}})
+    assert (await send(http, "t")).status_code == 200
 
 
 async def test_slow_answers_are_slow_and_come(emulator: RunningEmulator, http: httpx.AsyncClient) -> None:

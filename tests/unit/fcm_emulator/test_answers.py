@@ -80,8 +80,17 @@ def test_every_answer_is_accepted_or_has_a_reply_or_leaves_unknown() -> None:
     assert {Answer.ACCEPTED, Answer.TRUNCATED, Answer.HANG, Answer.CUT} == DELIVERED
 
 
-def test_an_invalid_body_is_answered_with_its_field() -> None:
-    """The violation names the field and the problem."""
-    violation = detail(invalid("message.data[a]", "Data values are strings.").body, "BadRequest")
+@pytest.mark.parametrize("unread", [True, False])
+def test_an_invalid_body_is_answered_with_its_fields(*, unread: bool) -> None:
+    """A violation for each; only what FCM has read has its error code, and the request as a whole has no field."""
+    reply = invalid([("message.data[0].value", "A string is needed."), ("", "Unknown.")], unread=unread)
+    violation = detail(reply.body, "BadRequest")
     assert violation is not None
-    assert violation["fieldViolations"] == [{"field": "message.data[a]", "description": "Data values are strings."}]
+    assert violation["fieldViolations"] == [
+        {"field": "message.data[0].value", "description": "A string is needed."},
+        {"description": "Unknown."},
+    ]
+    error = json.loads(reply.body)["error"]
+    assert (error["status"], error["message"]) == ("INVALID_ARGUMENT", "A string is needed.\nUnknown.")
+    codes = [each["errorCode"] for each in error["details"] if "errorCode" in each]
+    assert codes == ([] if unread else ["INVALID_ARGUMENT"])

@@ -230,3 +230,17 @@ async def test_a_client_that_does_not_answer_the_last_call_is_closed_all_the_sam
     await eventually(lambda: busy.transport.closed)
     busy.hear()
     assert busy.status(1) == "200"
+
+
+async def test_a_stream_too_many_ends_the_connection_where_the_script_says_so() -> None:
+    """As a client of FCM's met it: PROTOCOL_ERROR with a word, and no answer for those in flight."""
+    raw = Raw()
+    raw.connections.goaway_on_surplus = True
+    keep = (REQUEST[0], SCHEME, AUTHORITY, (":path", "/keep"))
+    numbers = range(1, 2 * http2.MAX_CONCURRENT_STREAMS + 2, 2)
+    raw.say(*(raw.headers(number, *keep) for number in numbers))
+    (end,) = (each for each in raw.heard if isinstance(each, GoAwayFrame))
+    assert (end.error_code, end.additional_data) == (ErrorCodes.PROTOCOL_ERROR, b"exceeded_max_concurrent_streams")
+    assert end.last_stream_id == numbers[-2]
+    assert len(raw.app.kept) == http2.MAX_CONCURRENT_STREAMS
+    assert raw.transport.closed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fcm_emulator.message import InvalidMessageError, Reader, decode
+from services.fcm_emulator.message import InvalidMessageError, NoTopicsError, Reader, decode
 
 
 def body(message: dict[str, Any], **request: Any) -> bytes:
@@ -89,6 +89,7 @@ def test_a_shape_is_not_trusted_with_a_target_that_needs_decoding() -> None:
     [
         ({"android": {"notification": {"tag": "tag"}}, "apns": {"headers": {"apns-collapse-id": "id"}}}, "tag"),
         ({"apns": {"headers": {"apns-collapse-id": "id"}}, "fcm_options": {"analytics_label": "l"}}, "id"),
+        ({"android_v2": {"remote_notification": {"notification": {"tag": "tag"}}}}, "tag"),
         ({"fcmOptions": {"analyticsLabel": "l"}}, "l"),
         ({}, ""),
     ],
@@ -109,20 +110,25 @@ def test_the_label_is_the_tag_else_the_collapse_id_else_the_analytics_label(
         (b'{"message":{"token":"t', ""),
         (b"\xff\xfe", ""),
         (b"[" * 100_000, ""),
-        (b"[]", "request"),
+        (b"[]", ""),
+        ('{"message":{"token":"t"}}'.encode("utf-16"), ""),
+        (b'{"message":{"token":"t","apns":{"payload":{"n":NaN}}}}', ""),
         (b"{}", "message"),
         (b'{"message":{"token":""}}', "message.token"),
         (b'{"message":{"token":7}}', "message.token"),
         (body({}), "message"),
         (body({"token": "t", "fid": "f"}), "message"),
-        (body({"topic": "news"}), "message.topic"),
         (body({"token": "t", "colour": "red"}), "message"),
-        (body({"token": "t"}, dry=True), "request"),
-        (body({"token": "t", "data": {"n": 1}}), "message.data[n]"),
+        (body({"token": "t"}, dry=True), ""),
+        (body({"token": "t", "data": {"a": "1", "n": 1}}), "message.data[1].value"),
         (body({"token": "t", "data": {"google.a": "1"}}), "message.data[google.a]"),
         (body({"token": "t", "data": {"from": "1"}}), "message.data[from]"),
-        (body({"token": "t", "data": "x"}), "data"),
-        (body({"token": "t", "notification": {"titel": "x"}}), "message.notification.titel"),
+        (body({"token": "t", "data": {"gcm.notification.a": "1"}}), "message.data[gcm.notification.a]"),
+        (body({"token": "t", "android": {"data": {"message_type": "1"}}}), "message.android.data[message_type]"),
+        (body({"token": "t", "data": "x"}), "message.data"),
+        (body({"token": "t", "notification": {"titel": "x"}}), "message.notification"),
+        (body({"token": "t", "android": {}, "android_v2": {}}), "message"),
+        (body({"token": "t", "androidV2": {"ttl": "2419200.5s"}}), "message.android_v2.ttl"),
         (body({"token": "t", "android": {"ttl": "4w"}}), "message.android.ttl"),
         (body({"token": "t", "android": {"ttl": "2419201s"}}), "message.android.ttl"),
         (body({"token": "t", "data": {"n": "한" * 1366}}), "message"),
@@ -134,7 +140,28 @@ def test_what_fcm_would_refuse_is_refused_with_its_field(raw: bytes, field: str)
     for _ in range(3):
         with pytest.raises(InvalidMessageError) as refused:
             reader.read(raw)
-        assert refused.value.field == field
+        assert [place for place, _ in refused.value.violations] == [field]
+
+
+@pytest.mark.parametrize("target", [{"topic": "news"}, {"condition": "'news' in topics"}])
+def test_topics_are_said_to_be_absent(target: dict[str, str]) -> None:
+    """FCM would take them: no fault of the body's."""
+    with pytest.raises(NoTopicsError):
+        Reader().read(body(target))
+
+
+@pytest.mark.parametrize("key", ["gcm", "gcm.own", "googly", "fromage", "message_types"])
+def test_only_keys_that_fcm_reserves_are_refused(key: str) -> None:
+    """By the words of its reference: from, message_type, google. and gcm.notification."""
+    assert decode(body({"token": "t", "data": {key: "1"}})).target == b"t"
+
+
+def test_null_leaves_a_field_out() -> None:
+    """As in all of Google's JSON."""
+    raw = body(
+        {"token": None, "fid": "f", "data": None, "android": None, "android_v2": {"ttl": None}}, validate_only=None
+    )
+    assert read_often(raw) == [(b"f", "", False)] * 3
 
 
 def test_a_payload_at_the_limit_is_taken_whatever_stands_in_data() -> None:

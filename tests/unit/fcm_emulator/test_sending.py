@@ -80,13 +80,40 @@ def test_an_accepted_message_gets_a_name_of_its_own() -> None:
     assert demo.records[""].seen == {b"t": 3}
 
 
-@pytest.mark.parametrize("bearer", [None, "", "Basic x", "Bearer stale"])
-def test_without_a_good_bearer_nothing_is_read(bearer: str | None) -> None:
-    """401, counted, for no token."""
+@pytest.mark.parametrize(
+    ("bearer", "reason"),
+    [
+        *[(missing, "CREDENTIALS_MISSING") for missing in (None, "", "Basic x", "Bearer", "Bearer ", "Bearer  ", "x")],
+        *[(stale, "ACCESS_TOKEN_EXPIRED") for stale in ("Bearer stale", "bearer stale", "BEARER  stale")],
+    ],
+)
+def test_without_a_good_bearer_nothing_is_read(bearer: str | None, reason: str) -> None:
+    """401, counted, for no token; the reason tells missing from stale, the metadata what was called."""
     demo = project(revoked={"Bearer stale"})
-    assert status(demo.decide(bearer, message(), NOW)) == 401
+    answer = demo.decide(bearer, message(), NOW)
+    assert isinstance(answer, Reply)
+    (info,) = json.loads(answer.body)["error"]["details"]
+    assert (answer.status, info["reason"]) == (401, reason)
+    assert info["metadata"] == {
+        "service": "fcm.googleapis.com",
+        "method": "google.firebase.fcm.v1.FcmService.SendMessage",
+    }
+    assert dict(answer.headers)["www-authenticate"].startswith("Bearer realm=")
     assert demo.records == {}
     assert demo.refused_unread == {Answer.UNAUTHENTICATED: 1}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR "])
+def test_the_scheme_of_a_bearer_is_written_in_any_case(scheme: str) -> None:
+    """RFC 9110, 11.1."""
+    assert status(project().decide(f"{scheme} x", message(), NOW)) == 200
+
+
+def test_a_topic_is_answered_by_words_of_the_emulators_own() -> None:
+    """501: FCM would have sent it."""
+    demo = project()
+    assert status(demo.decide("Bearer x", b'{"message":{"topic":"news"}}', NOW)) == 501
+    assert demo.records == {}
 
 
 def test_a_bad_body_is_a_400_for_no_token() -> None:
@@ -99,7 +126,9 @@ def test_a_bad_body_is_a_400_for_no_token() -> None:
 def test_validate_only_is_answered_and_not_recorded() -> None:
     """Neither as accepted nor as an attempt."""
     demo = project()
-    assert status(demo.decide("Bearer x", message(validate_only=True), NOW)) == 200
+    answer = demo.decide("Bearer x", message(validate_only=True), NOW)
+    assert isinstance(answer, bytes)
+    assert json.loads(answer) == {"name": "projects/demo/messages/fake_message_id"}
     assert demo.records[""].seen == {}
 
 
