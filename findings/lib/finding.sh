@@ -28,9 +28,9 @@ cannot() {
     exit 69
 }
 
-# In the background; ends with the script.
+# In the background; ends with the script, and after five minutes in any case.
 start() {
-    "$@" &
+    timeout -k 10 300 "$@" &
     started="$! $started"
 }
 
