@@ -15,7 +15,7 @@ def test_help_is_the_manual() -> None:
     """Every command is on one screen."""
     result = run("help")
     assert result.returncode == 0
-    for command in ("demo", "up", "test", "check", "bench", "rehearse", "on", "lock", "release"):
+    for command in ("demo", "up", "test", "check", "bench", "rehearse", "clients", "on", "lock", "release"):
         assert f"./run {command}" in result.stdout
     assert result.stdout.count("\n") < 40
 
