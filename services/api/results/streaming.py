@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, aclosing
 from typing import Any, TypeVar
 
 import structlog
+from fastapi.sse import EventSourceResponse, format_sse_event
 from sqlalchemy.engine import Row
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.api.results import store
@@ -36,10 +36,8 @@ BEAT_LINE = b": beat\n\n"
 Key = TypeVar("Key", int, Place)
 
 
-class EventStream(StreamingResponse):
+class EventStream(EventSourceResponse):
     """`text/event-stream` of a generator that is closed with the connection, not when it is collected."""
-
-    media_type = "text/event-stream"
 
     def __init__(self, lines: AsyncGenerator[bytes]) -> None:
         super().__init__(lines, headers={"X-Accel-Buffering": "no"})
@@ -138,7 +136,7 @@ def line(event: Event, id_: str) -> bytes:
         "at": event.at.isoformat(),
         "data": event.data,
     }
-    return f"id: {id_}\nevent: {event.name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return format_sse_event(id=id_, event=event.name, data_str=json.dumps(data, ensure_ascii=False))
 
 
 def place_text(place: Place) -> str:

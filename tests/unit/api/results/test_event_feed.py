@@ -110,9 +110,10 @@ def test_seats_are_counted() -> None:
 def test_an_event_is_one_block_of_lines() -> None:
     """Its text is readable: no escapes of Unicode."""
     assert line(event(3), "3").decode() == (
-        "id: 3\nevent: progressed\n"
+        "event: progressed\n"
         'data: {"campaign_id": 7, "campaign_seq": 3, "name": "progressed", "at": "2026-11-22T00:00:00+00:00", '
-        '"data": {"총": 3}}\n\n'
+        '"data": {"총": 3}}\n'
+        "id: 3\n\n"
     )
 
 

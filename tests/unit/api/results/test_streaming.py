@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.types import Message
 
 from services.api.resources import Resources
 from services.api.results.event_feed import EventFeed
 from services.api.results.export import HEADER, CutShortError, _lines
-from services.api.results.streaming import RETRY, campaign_stream, whole_stream
+from services.api.results.streaming import RETRY, EventStream, campaign_stream, whole_stream
 from shared.db import Database, Reader
 from shared.errors import DatabaseUnavailableError
 from tests.unit.api.test_web import AwayDatabase, database, resources
@@ -27,6 +28,29 @@ async def test_a_stream_whose_ledger_goes_away_ends_and_its_client_comes_back(da
     tail = EventFeed(database, most=1)
     assert await all_of(campaign_stream(database, tail, 7, 0)) == [RETRY]
     assert await all_of(whole_stream(database, tail, (1, 2, 3))) == [RETRY]
+    assert not tail.full
+
+
+async def test_a_stream_is_closed_with_its_connection_while_events_wait(database: AwayDatabase) -> None:
+    """Not when it is collected: until then its seat would be taken by nobody."""
+    tail = EventFeed(database, most=1)
+    left = asyncio.Event()
+
+    async def lines() -> AsyncGenerator[bytes]:
+        with tail.seat():
+            while True:
+                yield RETRY
+
+    async def receive() -> Message:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        left.set()
+        await asyncio.Event().wait()
+
+    held = lines()  # so that nothing collects it
+    await EventStream(held)({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
     assert not tail.full
 
 
