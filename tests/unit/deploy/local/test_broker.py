@@ -53,4 +53,4 @@ def test_other_wrong_addresses_are_refused_by_name() -> None:
 def test_a_broker_of_another_kind_is_refused() -> None:
     """`CARILLON_BROKER` opens one way or leaves both open."""
     with pytest.raises(LocalStackError, match="CARILLON_BROKER is wrong"):
-        start_broker(Path(), Guardian(), {"CARILLON_BROKER": "packge"}, keep=False, say=print)
+        start_broker(Path(), Guardian(), {"CARILLON_BROKER": "podman"}, keep=False, say=print)

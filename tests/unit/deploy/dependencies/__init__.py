@@ -1,0 +1,1 @@
+"""`deploy/dependencies`: what is declared, locked, licensed and known of."""
