@@ -7,7 +7,7 @@ from services.aggregator.consumer import WindowConsumer
 from services.aggregator.merging import Merger
 from services.aggregator.store import Store
 from shared.amqp.connection import connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.minority import Minority
 from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
@@ -16,7 +16,7 @@ from shared.config import Settings
 from shared.db import Database
 from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
-from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.listener import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.outbox import Relay
 from shared.topology import AGGREGATOR_RESULTS, COMMANDS, DEAD, EVENTS, fed_by

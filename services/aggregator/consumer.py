@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.aggregator.merging import Merger, Poison
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.decoding import decode
 from shared.amqp.delivery import Delivery
 from shared.amqp.subscription import Subscription

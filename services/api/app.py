@@ -27,7 +27,7 @@ from shared.amqp.publisher import Publisher
 from shared.db import Database
 from shared.heartbeat import Heartbeat
 from shared.lifecycle import Loops
-from shared.observability.listening import Listener
+from shared.observability.listener import Listener
 from shared.outbox import Relay
 from shared.topology import COMMANDS, DEAD_LETTERS, EVENTS, fed_by
 from shared.topology.repair import Repair

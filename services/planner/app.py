@@ -11,7 +11,7 @@ from services.planner.publishing import Publishing
 from services.planner.store import Store
 from services.planner.timekeeper import Timekeeper
 from shared.amqp.connection import connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.minority import Minority
 from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
@@ -22,7 +22,7 @@ from shared.heartbeat import Heartbeat
 from shared.ledger.retention import Retention
 from shared.ledger.times import Times
 from shared.lifecycle import Loops
-from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.listener import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.outbox import Relay
 from shared.topology import BATCHES, COMMANDS, DEAD, EVENTS, PLANNER_COMMANDS, RESULTS, fed_by

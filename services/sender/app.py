@@ -17,7 +17,7 @@ from services.sender.gateways.transfer import TransferOptions
 from services.sender.sending import Sending
 from services.sender.store import Store
 from shared.amqp.connection import connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.minority import Minority
 from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
@@ -27,7 +27,7 @@ from shared.db import Database
 from shared.heartbeat import Heartbeat
 from shared.ledger.times import Times
 from shared.lifecycle import Loops
-from shared.observability.listening import PROBE_DRAIN, Listener
+from shared.observability.listener import PROBE_DRAIN, Listener
 from shared.observability.probes import broker_check, probes_app
 from shared.topology import BATCHES, DEAD, LANES, RESULTS, RETRY, Lane, fed_by
 from shared.topology.repair import Repair

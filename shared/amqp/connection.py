@@ -1,6 +1,6 @@
-"""Connecting to RabbitMQ: bounded at start, for ever afterwards, to any of the nodes that the URL leads to.
+"""Connecting to RabbitMQ: for a limited time at start, without limit afterwards, to any node that the URL names.
 
-`patiently` is the one way to wait for a broker that is away or silent: for each step of a start, and for consumers.
+`patiently` alone waits for a broker that is down or does not answer: at each step of a start, and for consumers.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ RECONNECT_INTERVAL = 1.0
 """Seconds between attempts after a lost connection: a broker restart takes seconds, a storm of reconnects hurts it."""
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for one attempt to connect: a broker under load needs a few, one that is silent is called again."""
+"""Seconds for one attempt to connect: a broker under load needs a few, one that does not answer is tried again."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds for each broker call that ends something, at a stop: a broker that is away or silent is not waited for."""
+"""Seconds for each call that closes something at a stop: a broker that does not answer is waited for no longer."""
 
 TROUBLE = (aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError, RuntimeError, StopAsyncIteration)
-"""What a broken connection raises; aiormq says some of it with RuntimeError, and a broker that goes away in the middle
-of the handshake with StopAsyncIteration."""
+"""What a broken connection raises. For some of it aiormq raises RuntimeError, and StopAsyncIteration when the broker
+goes away during the handshake."""
 
 REFUSALS = (ChannelAccessRefused, ChannelLockedResource, ChannelNotFoundEntity, ChannelPreconditionFailed)
 """What a broker that is there answers about an exchange or a queue."""
@@ -49,9 +49,9 @@ DECLARE = "Run `python -m shared.topology` against this vhost."
 
 @contextlib.contextmanager
 def not_cancelled() -> Generator[None]:
-    """Turn a cancellation that nobody asked for into trouble: aiormq ends so what waits on a channel that is closed.
+    """Turn a cancellation that nobody requested into an error: aiormq cancels what waits on a closed channel.
 
-    Left as it is, it would end a worker or a loop without a word.
+    Unchanged, it would end a worker or a loop silently.
     """
     try:
         yield
@@ -63,7 +63,7 @@ def not_cancelled() -> Generator[None]:
 
 
 async def close(what: AbstractChannel | AbstractConnection | aiormq.abc.AbstractChannel) -> None:
-    """Close a channel or a connection. What the broker does not hear it finds out when the socket is gone."""
+    """Close a channel or a connection. A broker that does not receive the close notices that the socket is gone."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             with not_cancelled():
@@ -94,9 +94,10 @@ async def connect(url: str | Nodes, *, name: str, timeout: float) -> BrokerConne
 
 
 async def patiently(step: Callable[[], Awaitable[T]], *, within: float, every: float | None = None) -> T:
-    """Take a step that needs the broker; while it is away or silent, again every `every` seconds for `within` seconds.
+    """Run a step that needs the broker; while it is down or does not answer, retry for up to `within` seconds.
 
-    Raises `BrokerUnavailableError` as the last try did, and at once the `BrokerRefusedError` of a broker that answers.
+    The pause between attempts is `every` seconds. Raises the `BrokerUnavailableError` of the last attempt, or at once
+    the `BrokerRefusedError` of a broker that answers.
     """
     pause = RECONNECT_INTERVAL if every is None else every
     task = asyncio.current_task()
@@ -135,5 +136,5 @@ async def _connect(nodes: Nodes, name: str, timeout: float) -> BrokerConnection:
 
 
 def in_words(error: BaseException) -> str:
-    """What an error says, with its name: many of aiormq's say nothing else."""
+    """An error's name and text: many of aiormq's errors have no text."""
     return f"{type(error).__name__}: {error}"

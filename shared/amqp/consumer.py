@@ -1,8 +1,9 @@
-"""One consumer on a channel of its own, on the connection as it is: when either ends it has ended, and says so once.
+"""One consumer on its own channel of an open connection: it ends with either of them, and reports its end once.
 
-It never comes back by itself, as aio-pika's robust queue does: that consumes again at once and under the same tag when
-the broker cancels it, and RabbitMQ 4.3, which cancels who holds a message for too long (`consumer_timeout`), closes the
-whole connection for the second use of a tag (530). Up to 4.2 the broker closes the channel for it (406).
+It never registers itself again, as aio-pika's robust queue does: when the broker cancels a consumer, that queue
+consumes again at once under the same tag. RabbitMQ 4.3 cancels a consumer that holds a message for too long
+(`consumer_timeout`), and closes the whole connection when a tag is used a second time (530). Up to 4.2 the broker
+closes the channel instead (406).
 """
 
 import asyncio
@@ -17,11 +18,11 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from shared.amqp.connection import CLOSE_TIMEOUT, close, in_words
 
 OPEN_TIMEOUT = 15.0
-"""Seconds to register a consumer: a broker that needs longer is silent."""
+"""Seconds to register a consumer: a broker that needs longer counts as not answering."""
 
 
 class Consumer:
-    """Hands what comes from `queue` to `take`, up to `prefetch` unacked; `on_end` is told why it ended by itself."""
+    """Passes deliveries of `queue` to `take`, up to `prefetch` unacked; `on_end` gets the reason of its end."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Consumer:
             raise ConnectionError("the consumer ended as soon as it was registered")
 
     async def cancel(self) -> None:
-        """Take nothing more; what was delivered stays to be acked. Raises as `register`."""
+        """Stop consuming; what was delivered can still be acked. Raises as `register`."""
         channel, tag = self._channel, self._tag
         if channel is not None and tag is not None and not self._over:
             async with asyncio.timeout(CLOSE_TIMEOUT):

@@ -1,4 +1,4 @@
-"""One message in our hands, and all that are.
+"""A delivered message that is not yet acked, and the queue of all of them.
 
 An ack on a dead channel is dropped: the broker delivers again, and handlers are idempotent.
 """
@@ -17,16 +17,16 @@ from shared.topology import DELIVERY_LIMIT
 log = structlog.get_logger()
 
 ACQUIRED_HEADER = "x-acquired-count"
-"""How often RabbitMQ 4.3 has given the message to somebody before; earlier versions do not tell."""
+"""How often RabbitMQ 4.3 has delivered the message before; earlier versions have no such header."""
 
 
 class Delivery:
-    """One message in our hands, unacked; it `arrived` at that time of the event loop."""
+    """One delivered message, not yet acked; `arrived` is its arrival by the event loop's clock."""
 
     __slots__ = ("_channel", "_message", "arrived")
 
     def __init__(self, message: AbstractIncomingMessage, arrived: float = 0.0) -> None:
-        """Take the channel now: aio-pika's message does not give it any more once it is closed."""
+        """Keep the channel now: aio-pika's message no longer returns it once it is closed."""
         self._message = message
         self._channel = message.channel
         self.arrived = arrived
@@ -58,10 +58,11 @@ class Delivery:
         return bool(self._message.redelivered)
 
     def check_returns(self) -> None:
-        """Raise `MalformedMessageError` if it was in somebody's hands more often than the broker should let it be.
+        """Raise `MalformedMessageError` if it was delivered more often than the delivery limit allows.
 
-        RabbitMQ 4.3 counts what comes back with a closed channel, and not what it takes back itself from who holds it
-        for too long (`consumer_timeout`): that shows in another header only. Earlier versions count both.
+        RabbitMQ 4.3 counts deliveries that come back with a closed channel. It does not count those that it takes back
+        itself from a consumer that holds them too long (`consumer_timeout`): only another header shows them. Earlier
+        versions count both.
         """
         acquired = self._message.headers.get(ACQUIRED_HEADER)
         if isinstance(acquired, int) and acquired > DELIVERY_LIMIT:
@@ -80,7 +81,7 @@ class Delivery:
 
     @property
     def stale(self) -> bool:
-        """Whether its channel is gone: the broker has it again, and our ack would go nowhere."""
+        """Whether its channel is closed: the broker has requeued the message, and our ack would have no effect."""
         return bool(self._channel.is_closed)
 
     async def ack(self, *, multiple: bool = False) -> None:
@@ -91,8 +92,8 @@ class Delivery:
             log.warning("delivery.ack_lost", error=in_words(error))
 
 
-class Hand(asyncio.Queue[Delivery]):
-    """Deliveries that somebody has to finish; `task_done` says that one is."""
+class DeliveryQueue(asyncio.Queue[Delivery]):
+    """Deliveries that are not finished; `task_done` marks one as finished."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
-"""How deep a queue is and who consumes it, asked without declaring it.
+"""How many messages and consumers a queue has, by a passive declaration.
 
-RabbitMQ lets anybody ask up to 4.2.5, who has any right on the queue from 4.3.1 on, and in between (4.2.6, 4.3.0) only
-who may configure it, which no service may. So a look may be refused: the queue may well be there and serve.
+Up to 4.2.5 RabbitMQ lets every user ask. From 4.3.1 on the user needs any permission on the queue; in between (4.2.6
+and 4.3.0) it needs `configure`, which no service has. So the question may be refused although the queue exists and
+works.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ log = structlog.get_logger()
 TIMEOUT = 10.0
 """Seconds to wait for the broker's answer."""
 ASK_AGAIN = 300.0
-"""Seconds until what was refused is asked for once more: an administrator may have given the right, and each refusal
-is an error in the broker's own log."""
+"""Seconds until a refused question is asked again: an administrator may have granted the permission by then, and each
+refusal is an error in the broker's log."""
 RENEW = (
     "Run `python -m shared.topology` with CARILLON_BROKER_PASSWORDS_DIR, as an administrator of the vhost: it renews "
     "the rights of the services' broker users. RabbitMQ 4.2.6 and 4.3.0 refuse even so; later versions do not"
@@ -56,7 +57,7 @@ class Refusals:
         return iter(tuple(self._names))
 
     def note(self, name: str, error: Exception) -> None:
-        """It was refused now: said once, and what to do with the first."""
+        """Note a refusal: each is logged once, the first with what to do."""
         remedy = {} if self._names else {"remedy": RENEW}
         if not self._names:
             self._seen, self._since = self._connection.transport, asyncio.get_running_loop().time()

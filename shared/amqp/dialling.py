@@ -1,7 +1,7 @@
-"""A connection that takes any node of the broker's, and another one when it has lost one.
+"""A connection to any node of the broker, which goes to another node when it has lost one.
 
-aio-pika's robust connection comes back to one host. Here it is given its way to the broker (`TransportFactory`), which
-looks for a node at each attempt: one that refuses or is silent costs `TRY` seconds at most while there are others.
+aio-pika's robust connection reconnects to one host. Here it gets a `TransportFactory` that chooses a node at each
+attempt: one that refuses or does not answer costs `TRY` seconds at most while there are others.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 TRY = 3.0
 """Seconds for an address to accept, and as many to finish its handshake, while there are others to try: a healthy node
-needs milliseconds. The last that is left has all the time of the attempt."""
+needs milliseconds. The last address gets all the time that the attempt has left."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -39,7 +39,7 @@ async def _tls(url: URL, kwargs: dict[str, Any]) -> ssl.SSLContext | None:
 
 
 class To(TransportFactory):
-    """The way to one address."""
+    """Makes the transport to one address."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -60,7 +60,7 @@ class To(TransportFactory):
 
 
 class ToAny(TransportFactory):
-    """The way to whichever node answers first, in the order of `Nodes`; it knows where it led last."""
+    """Makes the transport to the first node that answers, in the order of `Nodes`; it knows the last one."""
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
@@ -69,7 +69,7 @@ class ToAny(TransportFactory):
         self.address: Address | None = None
 
     async def create(self, url: URL, **kwargs: Any) -> Streams:
-        """Connect; what it led to before is lost, so another is tried first. Raises `AMQPConnectionError`."""
+        """Connect; the node before was lost, so another one is tried first. Raises `AMQPConnectionError`."""
         self.lost()
         context = await _tls(url, kwargs)
         try:
@@ -104,7 +104,7 @@ class ToAny(TransportFactory):
             self._nodes.works(self.address)
 
     def lost(self) -> None:
-        """Where it led to did not answer, or is gone."""
+        """Its node did not answer, or is gone."""
         self._calm()
         if self.address is not None:
             self._nodes.failed(self.address)
@@ -141,7 +141,7 @@ class BrokerConnection(aio_pika.RobustConnection):
         return self._way.address if self.connected.is_set() else None
 
     def gave_up(self) -> None:
-        """The node did not come as far as it should: the next connection begins with another."""
+        """The node did not complete the connection: the next attempt begins with another one."""
         self._way.lost()
 
     def leave(self) -> None:

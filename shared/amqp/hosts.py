@@ -1,7 +1,7 @@
 """The broker's URL, which may name several hosts: `amqp://user:password@h1,h2:5673,[fd00::3]/vhost?heartbeat=30`.
 
-User and password are written once, before the first host. Nothing that is said about a URL repeats a part of it that
-may be a secret: of one that cannot be read nobody knows where its password ends.
+User and password are written once, before the first host. No message about a URL repeats a part of it that may be
+secret: in a URL that cannot be parsed it is unknown where the password ends.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from yarl import URL
 
 PORTS = {"amqp": 5672, "amqps": 5671}
-"""Where a host listens that is named without a port."""
+"""The port of a host that is written without one."""
 EXAMPLE = "amqp://user:password@host1,host2:5673/vhost"
 LARGEST_PORT = 65535
 

@@ -1,10 +1,10 @@
-"""A node that has lost the majority of its cluster is left, while another one serves.
+"""Leaves a node that has lost the majority of its cluster, while another one serves.
 
-Clients of such a node see nothing wrong: it takes them and answers. So it is asked for a sign of life when it has given
-none for a while (`lifesigns`), and when it is silent the others are asked for the same queue. If one serves, every
-connection of the process that is at the silent node is cut, and comes back at another. What was published and not
-confirmed is published again by whoever holds it; what was delivered and not acked the broker delivers elsewhere, where
-the ledger knows it.
+Clients of such a node see nothing wrong: it accepts connections and answers. So the node is probed when it has given no
+sign of life for a while (`node_health`); when it does not answer, the other nodes are probed for the same queue. If one
+of them serves, every connection of this process to the silent node is cut, and is opened again to another node.
+Unconfirmed messages are published again by their senders. Unacked messages are delivered again by the broker, and the
+ledger recognises them.
 """
 
 import asyncio
@@ -13,22 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from shared.amqp.dialling import BrokerConnection
-from shared.amqp.lifesigns import Answer, Finding, Signs, found, suspicious
+from shared.amqp.node_health import Answer, Finding, Signs, diagnose, suspicious
 from shared.amqp.nodes import Address, Nodes
 from shared.amqp.publisher import Publisher
-from shared.amqp.pulse import Pulse
+from shared.amqp.queue_probe import QueueProbe
 from shared.amqp.subscription import Subscription
 from shared.tasks import end
 
 log = structlog.get_logger()
 
 EVERY = 1.0
-"""Seconds between looks at what the connections have seen."""
+"""Seconds between two checks of what the connections have seen."""
 HESITATES = 1.0
-"""Seconds that a node may hesitate before the others are asked too. They are asked while it still is: a queue that
-serves there and is silent here for seconds more is no queue that is just electing a leader."""
+"""Seconds that a node may take before the others are probed too, while its own probe still runs: a queue that serves
+there and stays silent here for seconds more is not just electing a leader."""
 TELLS_FOR = 30.0
-"""Seconds that readiness repeats what was found of a node: it is asked again sooner while it is silent."""
+"""Seconds that readiness repeats what was found about a node: a silent node is probed again sooner."""
 
 
 class Minority:
@@ -51,7 +51,7 @@ class Minority:
         self._publisher = publisher
         self._consumers = consumers
         self._ask = ask
-        self._pulse = Pulse(nodes)
+        self._probe = QueueProbe(nodes)
         self._life: dict[Address, float] = {}
         self._served: dict[Address, float] = {}
         self._seen = (0, 0)
@@ -65,7 +65,7 @@ class Minority:
                 await asyncio.sleep(EVERY)
                 await self.round()
         finally:
-            await self._pulse.close()
+            await self._probe.close()
 
     async def check(self) -> str | None:
         """For readiness: that a node which this process is connected to is cut off, or None."""
@@ -112,12 +112,12 @@ class Minority:
         )
 
     async def _examine(self, address: Address) -> None:
-        """Ask the node, and the others if it is silent; leave it if one of them serves."""
+        """Probe the node, and the others if it is silent; leave it if one of them serves."""
         queue = self._queue()
         if queue is None:
             return
         here, elsewhere = await self._answers(address, queue)
-        finding = found(here, elsewhere)
+        finding = diagnose(here, elsewhere)
         now = asyncio.get_running_loop().time()
         self._found.pop(address, None)
         if finding is Finding.WELL:
@@ -125,7 +125,7 @@ class Minority:
         elif finding is Finding.CUT_OFF:
             serving = [other for other, answer in elsewhere.items() if answer is Answer.SERVES]
             self._found[address] = now, _cut_off(address, queue, serving[0])
-            # Who comes from there would only go to and fro: each serves what the other does not.
+            # A process that comes from there would only move to and fro: each serves what the other does not.
             if not all(self._nodes.avoided(other) for other in serving):
                 self._leave(address, queue=queue, serving=serving[0])
         elif finding is Finding.ALONE:
@@ -134,13 +134,13 @@ class Minority:
 
     async def _answers(self, address: Address, queue: str) -> tuple[Answer, dict[Address, Answer]]:
         """What the node says and, if it is slow, what the others say: until it has answered or one of them serves."""
-        here = asyncio.create_task(self._pulse.answer(address, queue))
+        here = asyncio.create_task(self._probe.answer(address, queue))
         asked = {}
         try:
             await asyncio.wait({here}, timeout=HESITATES)
             if not here.done() or here.result() is Answer.SILENT:
                 asked = {
-                    other: asyncio.create_task(self._pulse.answer(other, queue))
+                    other: asyncio.create_task(self._probe.answer(other, queue))
                     for other in await self._nodes.others(address)
                 }
             while waiting := [task for task in (here, *asked.values()) if not task.done()]:
@@ -152,7 +152,7 @@ class Minority:
         return here.result(), _done(asked)
 
     def _queue(self) -> str | None:
-        """Which queue to ask for: one of which we would be given a message anyhow, each in its turn."""
+        """Which queue to probe: in turn, one whose messages this process consumes anyway."""
         names = sorted((not c.room, c.name) for c in self._consumers)
         if not names:
             return self._ask

@@ -1,7 +1,7 @@
 """Where the broker's nodes are and which one a connection tries next.
 
-Names are looked up for every attempt, so that a name with several addresses is several nodes and one that moves is
-followed. One `Nodes` serves all connections of a process: what one has learnt of a node, the others know.
+Names are looked up for every attempt, so that a name with several addresses is several nodes, and a changed address is
+found. One `Nodes` serves all connections of a process: what one of them learns about a node, the others know.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 LOOKUP = 3.0
 """Seconds to look a name up: a name server that is silent must not use up the time of the other hosts."""
 FAILED_FOR = 30.0
-"""Seconds that an address which failed comes behind the others: a restarted node needs about as long."""
+"""Seconds that an address which failed is tried after the others: a restarted node needs about as long."""
 AVOIDED_FOR = 60.0
 """Seconds that a node which was left is the last to be tried. It may be back then; if not, it is left again after
 seconds, and shorter would spend a larger share of a long partition on finding that out."""
@@ -93,7 +93,7 @@ class Nodes:
         return in_order(await self.addresses(), failed=self._failed, avoided=self._avoided, now=_now(), rng=self._rng)
 
     def fails(self, address: Address) -> bool:
-        """Whether it has failed lately or is avoided: then it is worth no haste."""
+        """Whether it has failed lately or is avoided: then it is tried late."""
         now = _now()
         return now - self._failed.get(address, -math.inf) < FAILED_FOR or self._avoided.get(address, -math.inf) > now
 

@@ -1,8 +1,8 @@
-"""Deliveries of one queue, put into an `asyncio.Queue` of ours.
+"""Deliveries of one queue, put into an `asyncio.Queue`.
 
 aiormq runs every delivery callback as a task that belongs to its channel, and closing the channel cancels it. So the
-callback only hands the delivery over; work is done by tasks of our own, and an ack on a dead channel is dropped:
-the broker delivers again, and handlers are idempotent.
+callback only passes the delivery on; the work is done by tasks of our own. An ack on a closed channel is dropped: the
+broker delivers again, and handlers are idempotent.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from shared.amqp.connection import CHECK, DECLARE, REFUSALS, TROUBLE, in_words, not_cancelled, patiently
 from shared.amqp.consumer import Consumer
-from shared.amqp.delivery import Delivery, Hand
+from shared.amqp.delivery import Delivery, DeliveryQueue
 from shared.amqp.depth import RENEW
 from shared.errors import BrokerRefusedError, BrokerUnavailableError, QueueMissingError
 
@@ -24,15 +24,15 @@ TURNS_OF_A_DELIVERY = 5
 """Turns of the event loop, more than aiormq's task needs between a frame and our callback; fewer, and a delivery that
 a drain has not seen goes back to the broker."""
 NOTICED = 0.05
-"""Seconds between looks at a connection that is lost and of which aio-pika has not heard yet."""
+"""Seconds between two checks of a connection that is lost while aio-pika has not noticed it yet."""
 
 
 class Subscription:
     """A consumer of one queue with a prefetch, registered again whenever it ends, until it is told to stop.
 
-    `start` registers it, and `keep`, a loop of its owner's, does so again: after a lost connection, when the queue was
-    deleted and is there again, when the broker lost patience with what we hold. RabbitMQ 3.10 does not say so of a
-    quorum queue that is declared again at once: `forgotten` finds that out.
+    `start` registers it. `keep`, a loop of its owner, registers it again: after a lost connection, when the queue was
+    deleted and exists again, and when the broker ended it because a message was held too long. RabbitMQ 3.10 does not
+    report the end when a quorum queue is deleted and declared again at once: `forgotten` detects that.
     """
 
     def __init__(self, connection: AbstractRobustConnection, queue: str, *, prefetch: int) -> None:
@@ -44,13 +44,13 @@ class Subscription:
         self._wanted = False
         self._left = False
         self.absent = False
-        """Whether the broker said at the last try that there is no such queue."""
+        """Whether the broker answered at the last attempt that there is no such queue."""
         self.forbidden = False
-        """Whether it said that this user may not consume it."""
+        """Whether it answered that this user may not consume it."""
         self._opening = asyncio.Lock()
         self._lost = asyncio.Event()
         self._idle_since: int | None = None
-        self.deliveries = Hand()
+        self.deliveries = DeliveryQueue()
 
     @property
     def name(self) -> str:
@@ -73,9 +73,9 @@ class Subscription:
         return self._wanted and (not self._registered or self.deliveries.unfinished < self._prefetch)
 
     def forgotten(self, *, ready: int, consumers: int) -> bool:
-        """Whether the broker does not know our consumer, told by two looks at its queue in a row.
+        """Whether the broker does not know our consumer, judged by two checks of its queue in a row.
 
-        Messages wait, nothing came between the looks, and nothing is in our hands.
+        Messages wait, none was delivered between the checks, and none is unacked here.
         """
         waiting = ready > 0 and self.deliveries.unfinished == 0
         before, self._idle_since = self._idle_since, self.deliveries.taken if waiting else None
@@ -118,7 +118,7 @@ class Subscription:
     async def let_go(self) -> None:
         """Close the channel until `start_again`.
 
-        RabbitMQ may end the connection of who asks for a queue that has no leader, and with it the other consumers.
+        RabbitMQ may close a connection that consumes from a queue without a leader, and with it the other consumers.
         """
         if not self._left:
             log.warning("consumer.let_go", queue=self._queue_name)

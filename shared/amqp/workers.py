@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.subscription import Subscription
 from shared.errors import BrokerUnavailableError, MalformedMessageError, UnavailableError
@@ -26,8 +26,8 @@ log = structlog.get_logger()
 Handler = Callable[[Delivery], Awaitable[None]]
 
 HOLD = 60.0
-"""Seconds a message is held while the infrastructure is down; RabbitMQ cuts consumers that hold for 30 minutes, and
-a held message helps nobody."""
+"""Seconds a message is held while the infrastructure is down; RabbitMQ cancels consumers that hold a message for 30
+minutes, and another process may be able to handle it."""
 BACKOFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts on the same message; the last one repeats."""
 CRASHES = 3
@@ -65,7 +65,7 @@ class WorkerPool:
 
     @property
     def in_flight(self) -> int:
-        """Messages that a handler has in its hands."""
+        """Messages that are being handled."""
         return self._in_flight
 
     @property

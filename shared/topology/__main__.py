@@ -20,7 +20,7 @@ from shared.errors import BrokerRefusedError, CarillonError, TopologyDiffersErro
 from shared.topology import EXCHANGES, QUEUES
 from shared.topology.declare import declare
 from shared.topology.differing import Difference, differing
-from shared.topology.looking import Looker
+from shared.topology.inspection import Inspector
 from shared.topology.management import Management, passwords
 from shared.values import BaseUrl, BrokerUrl, Certificates, Folder, Seconds
 from shared.variables import strangers
@@ -71,7 +71,7 @@ async def main() -> None:
     management = _management(settings, broker)
     connection = await connect(url, name="topology", timeout=settings.start_timeout)
     async with connection:
-        found = await _differences(Looker(connection), management, broker.vhost)
+        found = await _differences(Inspector(connection), management, broker.vhost)
         if found:
             raise TopologyDiffersError(_told(found, whole=management is not None))
         async with connection.channel() as channel:
@@ -92,12 +92,12 @@ def _management(settings: TopologySettings, broker: hosts.BrokerUrl) -> Manageme
     )
 
 
-async def _differences(looker: Looker, management: Management | None, vhost: str) -> list[Difference]:
+async def _differences(inspector: Inspector, management: Management | None, vhost: str) -> list[Difference]:
     """By the broker's refusals, and by the management API, which tells all of each and beats them."""
     try:
-        seen = await looker.look(EXCHANGES, QUEUES)
+        seen = await inspector.look(EXCHANGES, QUEUES)
         refused = await differing(
-            looker.channel,
+            inspector.channel,
             [name for name in EXCHANGES if name not in seen.missing],
             [queue for queue in QUEUES if not seen.lacks(queue)],
         )

@@ -12,16 +12,16 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from shared.topology import Queue
 from shared.topology.differing import Difference, differing
-from shared.topology.looking import Looker
+from shared.topology.inspection import Inspector
 
 log = structlog.get_logger()
 
 
 class Comparing:
-    """Compares over the connection of a `Looker`."""
+    """Compares over the connection of a `Inspector`."""
 
-    def __init__(self, looker: Looker) -> None:
-        self._looker = looker
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
         self._found: list[Difference] = []
         self._asked = False
 
@@ -33,7 +33,7 @@ class Comparing:
             queues = [queue for queue in queues if f"queue {queue.name}" in differed]
         before = self._found
         try:
-            self._found = await differing(self._looker.channel, exchanges, queues) if exchanges or queues else []
+            self._found = await differing(self._inspector.channel, exchanges, queues) if exchanges or queues else []
         except ChannelAccessRefused:
             self._found = []
         self._asked = True

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from shared.amqp.dialling import BrokerConnection
-from shared.amqp.lifesigns import Answer
+from shared.amqp.node_health import Answer
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.topology import DEAD_LETTERS, Queue
-from shared.topology.questions import Questions
+from shared.topology.leader_probe import LeaderProbe
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Leaderless:
         patience: float,
     ) -> None:
         self._connection = connection
-        self._broker = Questions(connection)
+        self._broker = LeaderProbe(connection)
         self._publisher = publisher
         self._consumers = consumers
         self._patience = patience

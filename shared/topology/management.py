@@ -16,7 +16,7 @@ from shared.errors import BrokerUnavailableError, ConfigurationError
 from shared.topology.access import USERS, User
 from shared.topology.differing import Difference, seen_different
 from shared.topology.policies import POLICIES
-from shared.topology.steering import steered
+from shared.topology.policy_conflicts import policy_conflicts
 from shared.version import USER_AGENT
 
 TIMEOUT = 10.0
@@ -44,7 +44,7 @@ class Management:
         exchanges, queues, policies, operator_policies = (
             self._get(f"/{kind}/{_path(vhost)}") for kind in ("exchanges", "queues", "policies", "operator-policies")
         )
-        return [*seen_different(exchanges, queues), *steered(policies, operator_policies)]
+        return [*seen_different(exchanges, queues), *policy_conflicts(policies, operator_policies)]
 
     def put_policies(self, vhost: str) -> int:
         """Put every policy; returns how many. Raises `BrokerUnavailableError`."""

@@ -1,8 +1,8 @@
 """Repair: topology that was deleted while services run is put back, and what cannot be is said in readiness.
 
-Every process looks after what it uses itself: the exchanges that it publishes to, the queues behind them, the queue
-that it consumes. A look asks for them passively (`looking`), and leaves alone what is there. A binding cannot be asked
-for: that it is missing shows in the first message that comes back, and such a message asks for a look at once.
+Every process checks what it uses itself: the exchanges that it publishes to, the queues behind them, the queue that it
+consumes. A check declares them passively (`inspection`), and leaves alone what is there. A binding cannot be checked
+so: that it is missing shows in the first message that is returned, and such a message causes a check at once.
 
 | the broker user | then |
 |---|---|
@@ -33,8 +33,8 @@ from shared.errors import BrokerUnavailableError
 from shared.observability import metrics
 from shared.topology import EXCHANGES, Queue
 from shared.topology.comparing import Comparing
+from shared.topology.inspection import Inspector, Seen
 from shared.topology.leaderless import Leaderless
-from shared.topology.looking import Looker, Seen
 
 log = structlog.get_logger()
 
@@ -67,8 +67,8 @@ class Repair:
         every: float,
         patience: float = 60.0,
     ) -> None:
-        self._looker = Looker(connection)
-        self._comparing = Comparing(self._looker)
+        self._inspector = Inspector(connection)
+        self._comparing = Comparing(self._inspector)
         self._seen = Seen()
         self._publisher = publisher
         self._exchanges = [name for name in EXCHANGES if name in exchanges]
@@ -121,7 +121,7 @@ class Repair:
 
     async def notes(self) -> Mapping[str, str]:
         """For readiness, where it hinders no work: what may not be looked at."""
-        told = self._looker.told()
+        told = self._inspector.told()
         return {"topology": told} if told else {}
 
     async def round(self) -> None:
@@ -173,7 +173,7 @@ class Repair:
 
     async def _look(self) -> Seen:
         """What may not be looked at is missing as soon as its use says so."""
-        seen = await self._looker.look(self._exchanges, self._queues)
+        seen = await self._inspector.look(self._exchanges, self._queues)
         absent = [name for name in self._exchanges if name in seen.hidden and name in self._publisher.absent]
         seen.missing += absent
         seen.hidden.difference_update(absent, (name for name, user in self._consumers.items() if user.absent))
@@ -202,7 +202,7 @@ class Repair:
     async def _put_back(self, exchanges: Sequence[str], queues: Sequence[Queue]) -> None:
         """Declare what is missing and bind every queue: to bind again changes nothing."""
         bound = {binding.exchange for queue in queues for binding in queue.bindings}
-        channel = await self._looker.channel()
+        channel = await self._inspector.channel()
         try:
             for name in {**dict.fromkeys(exchanges), **dict.fromkeys(bound)}:
                 await channel.exchange_declare(name, exchange_type=TOPIC, durable=True)

@@ -19,7 +19,7 @@ from services.planner.timekeeper import Timekeeper
 from services.sender.campaign_poller import CampaignPoller
 from services.sender.consumer import BatchHandler
 from services.sender.sending import Sending
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription
 from shared.amqp.workers import WorkerPool

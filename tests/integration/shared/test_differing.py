@@ -16,7 +16,7 @@ from shared.topology import DEAD, EXCHANGES, LANES, QUEUES, Lane
 from shared.topology.__main__ import main
 from shared.topology.comparing import Comparing
 from shared.topology.differing import differing
-from shared.topology.looking import Looker
+from shared.topology.inspection import Inspector
 from shared.topology.repair import Repair
 from tests.integration.shared.amqp.mending import SOON, WITHIN, restricted
 from tests.integration.shared.amqp.outside import Outside
@@ -51,7 +51,7 @@ async def put(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -
 async def names_there(url: str) -> list[str]:
     """Ask which of our exchanges and queues are there."""
     async with await connect(url, name="test", timeout=10) as connection:
-        seen = await Looker(connection).look(EXCHANGES, QUEUES)
+        seen = await Inspector(connection).look(EXCHANGES, QUEUES)
         return [*(name for name in EXCHANGES if name not in seen.missing), *seen.there]
 
 
@@ -93,7 +93,7 @@ async def test_what_is_as_it_should_be_differs_in_nothing(
     await main()
     await main()
     async with await connect(amqp_url, name="test", timeout=10) as connection:
-        assert await differing(Looker(connection).channel, EXCHANGES, QUEUES) == []
+        assert await differing(Inspector(connection).channel, EXCHANGES, QUEUES) == []
 
 
 async def test_readiness_names_it_until_it_is_mended(spoilt: str) -> None:
@@ -112,7 +112,7 @@ async def test_readiness_names_it_until_it_is_mended(spoilt: str) -> None:
         await outside.channel.queue_delete(HIGH.name)
         await outside.channel.exchange_delete(DEAD)
         await eventually(lambda: says("nothing"), WITHIN)
-        assert await differing(Looker(connection).channel, [DEAD], [HIGH]) == []
+        assert await differing(Inspector(connection).channel, [DEAD], [HIGH]) == []
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
@@ -121,8 +121,8 @@ async def test_who_may_not_declare_says_nothing_of_it(spoilt: str, broker: Broke
     """The restricted users leave it to the bootstrap, and stay ready."""
     with restricted(spoilt, broker) as url:
         async with await connect(url, name="test", timeout=10) as connection:
-            looker = Looker(connection)
-            comparing = Comparing(looker)
+            inspector = Inspector(connection)
+            comparing = Comparing(inspector)
             await comparing.look([DEAD], [HIGH])
             assert comparing.told() is None
-            assert (await looker.look([DEAD], [HIGH])).missing == []
+            assert (await inspector.look([DEAD], [HIGH])).missing == []

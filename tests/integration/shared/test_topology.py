@@ -13,7 +13,7 @@ from deploy.local.broker import Broker
 from shared import topology
 from shared.amqp import delivery as deliveries
 from shared.amqp.connection import connect, connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.depth import ready_messages
 from shared.amqp.publisher import Publisher

@@ -7,7 +7,7 @@ from yarl import URL
 
 from deploy.local.ports import free_port
 from shared.amqp.connection import connect, connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.topology import EXCHANGES

@@ -12,7 +12,7 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from deploy.local.broker import Broker
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import Handler, WorkerPool

@@ -9,11 +9,11 @@ import pytest
 from deploy.local.broker import Broker
 from shared.amqp import publisher as publishing_module
 from shared.amqp.connection import connect
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool
-from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, questions
+from shared.topology import DEAD, EXCHANGES, QUEUES, RETRY, leader_probe
 from shared.topology.declare import declare
 from shared.topology.repair import Repair
 from tests.integration.shared.amqp.mending import SOON, WITHIN, arrives, mended, mended_by_restricted
@@ -36,7 +36,7 @@ LONG = 90.0
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a publish and a queue given up sooner than their 15 and 5 seconds."""
     monkeypatch.setattr(publishing_module, "PUBLISH_TIMEOUT", 1.0)
-    monkeypatch.setattr(questions, "ANSWERS_WITHIN", 1.0)
+    monkeypatch.setattr(leader_probe, "ANSWERS_WITHIN", 1.0)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ async def test_a_broker_that_goes_away_while_a_queue_is_asked_ends_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And what was silent before it went has a new minute."""
-    monkeypatch.setattr(questions, "ANSWERS_WITHIN", 5.0)
+    monkeypatch.setattr(leader_probe, "ANSWERS_WITHIN", 5.0)
     own = Publisher(remote)
     await own.open(*EXCHANGES)
     async with mended(remote, own, SOON) as repair:

@@ -13,14 +13,14 @@ import pytest
 from deploy.local.broker import VHOST
 from deploy.local.guardian import Guardian
 from shared.amqp.connection import connect, connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.dialling import BrokerConnection
-from shared.amqp.lifesigns import Answer
 from shared.amqp.minority import Minority
+from shared.amqp.node_health import Answer
 from shared.amqp.nodes import Nodes
 from shared.amqp.publisher import Publisher
-from shared.amqp.pulse import Pulse
+from shared.amqp.queue_probe import QueueProbe
 from shared.amqp.workers import WorkerPool
 from shared.contracts.messages import BatchReady
 from shared.errors import BrokerUnavailableError
@@ -199,16 +199,16 @@ async def _nothing(process: Process) -> bool:
 async def test_a_pulse_tells_a_node_that_is_cut_off_from_the_others(cluster: Cluster) -> None:
     """What passive questions do not."""
     nodes = Nodes.of(f"{cluster.url()}/{VHOST}")
-    pulse = Pulse(nodes)
+    probe = QueueProbe(nodes)
     addresses = await nodes.addresses()
     try:
-        assert [await pulse.answer(address, "sender.low") for address in addresses] == [Answer.SERVES] * 3
+        assert [await probe.answer(address, "sender.low") for address in addresses] == [Answer.SERVES] * 3
         await asyncio.to_thread(cluster.part, 2, from_clients=False)
 
         async def apart() -> bool:
-            found = await asyncio.gather(*(pulse.answer(address, "sender.low") for address in addresses))
+            found = await asyncio.gather(*(probe.answer(address, "sender.low") for address in addresses))
             return found[1] is Answer.SILENT and Answer.SERVES in found
 
         await eventually(apart, 30)
     finally:
-        await pulse.close()
+        await probe.close()

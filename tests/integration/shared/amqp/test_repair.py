@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.broker import Broker
 from shared.amqp.connection import connect
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.dialling import BrokerConnection
 from shared.amqp.publisher import Publisher

@@ -10,7 +10,7 @@ from yarl import URL
 from shared.amqp import connection as connections
 from shared.amqp import consumer
 from shared.amqp.connection import connected
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
 from shared.amqp.workers import WorkerPool

@@ -10,7 +10,7 @@ import structlog
 from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp import workers
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.publisher import Publisher
 from shared.amqp.subscription import Subscription

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.amqp.dead import DeadLetters
+from shared.amqp.dead_letters import DeadLetters
 from shared.amqp.delivery import Delivery
 from shared.amqp.depth import ready_messages
 from shared.amqp.publisher import Publisher

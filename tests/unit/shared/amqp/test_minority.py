@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from shared.amqp import lifesigns, minority
+from shared.amqp import minority, node_health
 from shared.amqp.hosts import Host, parse
-from shared.amqp.lifesigns import Answer
 from shared.amqp.minority import Minority
+from shared.amqp.node_health import Answer
 from shared.amqp.nodes import Address, Nodes
 
 ONE, TWO, THREE = (Address(Host(f"10.0.0.{number}", 5672), f"10.0.0.{number}") for number in (1, 2, 3))
@@ -60,7 +60,7 @@ class FakeConsumer:
         self.deliveries = FakeDeliveries()
 
 
-class FakePulse:
+class FakeProbe:
     """Nodes that answer as they are told, and count how often they are asked."""
 
     def __init__(self, **answers: Answer) -> None:
@@ -76,12 +76,12 @@ class FakePulse:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits."""
-    monkeypatch.setattr(lifesigns, "QUIET", 1e-9)
+    monkeypatch.setattr(node_health, "QUIET", 1e-9)
     monkeypatch.setattr(minority, "HESITATES", 0.0)
 
 
 def watched(
-    pulse: FakePulse,
+    probe: FakeProbe,
     *connections: FakeConnection,
     waits: float = 0.0,
     room: bool = True,
@@ -91,14 +91,14 @@ def watched(
     nodes = FakeNodes(parse(f"amqp://{url}"))
     consumers = [cast("Any", FakeConsumer(name, room=room)) for name in ("high", "low")]
     found = Minority(nodes, cast("Any", connections), cast("Any", FakePublisher(waits)), consumers)
-    found._pulse = cast("Any", pulse)
+    found._probe = cast("Any", probe)
     return found
 
 
 async def test_every_connection_to_a_silent_node_goes_where_the_queue_serves() -> None:
     """And that node is not the next one to be tried."""
     publish, consume, other = FakeConnection(ONE), FakeConnection(ONE), FakeConnection(THREE)
-    company = watched(FakePulse(one=Answer.SILENT, two=Answer.SERVES), publish, other, consume)
+    company = watched(FakeProbe(one=Answer.SILENT, two=Answer.SERVES), publish, other, consume)
     await company.round()
     assert [publish.address, consume.address, other.address] == [TWO, TWO, THREE]
     assert company._nodes.avoided(ONE)
@@ -108,7 +108,7 @@ async def test_every_connection_to_a_silent_node_goes_where_the_queue_serves() -
 async def test_nobody_goes_back_at_once_to_a_node_that_was_left() -> None:
     """Two queues may each serve at one of two nodes, as long as their leaders are not known everywhere."""
     connection = FakeConnection(ONE)
-    company = watched(FakePulse(one=Answer.SILENT, two=Answer.SERVES), connection)
+    company = watched(FakeProbe(one=Answer.SILENT, two=Answer.SERVES), connection)
     company._nodes.avoid(TWO)
     await company.round()
     assert connection.address == ONE
@@ -119,7 +119,7 @@ async def test_nobody_goes_back_at_once_to_a_node_that_was_left() -> None:
 async def test_nobody_leaves_for_a_node_that_does_not_serve(two: Answer) -> None:
     """It would be no better there."""
     connection = FakeConnection(ONE)
-    company = watched(FakePulse(one=Answer.SILENT, two=two), connection)
+    company = watched(FakeProbe(one=Answer.SILENT, two=two), connection)
     await company.round()
     assert connection.address == ONE
     said = await company.check()
@@ -132,7 +132,7 @@ async def test_nobody_leaves_for_a_node_that_does_not_serve(two: Answer) -> None
 
 async def test_a_node_that_is_known_alone_is_told_with_both_possibilities() -> None:
     """A load balancer, or a single node."""
-    company = watched(FakePulse(one=Answer.SILENT, two=Answer.SILENT), FakeConnection(ONE), url="10.0.0.1")
+    company = watched(FakeProbe(one=Answer.SILENT, two=Answer.SILENT), FakeConnection(ONE), url="10.0.0.1")
     await company.round()
     said = await company.check() or ""
     assert "leads to no other node" in said
@@ -143,7 +143,7 @@ async def test_a_node_that_is_known_alone_is_told_with_both_possibilities() -> N
 async def test_a_node_that_serves_is_told_nothing_about() -> None:
     """And stays."""
     connection = FakeConnection(ONE)
-    company = watched(FakePulse(one=Answer.SERVES, two=Answer.SERVES), connection)
+    company = watched(FakeProbe(one=Answer.SERVES, two=Answer.SERVES), connection)
     await company.round()
     assert connection.address == ONE
     assert await company.check() is None
@@ -151,15 +151,15 @@ async def test_a_node_that_serves_is_told_nothing_about() -> None:
 
 async def test_who_is_full_asks_only_when_its_publishes_wait() -> None:
     """A message would go round for nothing."""
-    pulse = FakePulse(one=Answer.SERVES, two=Answer.SERVES)
-    await watched(pulse, FakeConnection(ONE), room=False).round()
-    assert not pulse.asked
-    await watched(pulse, FakeConnection(ONE), room=False, waits=10.0).round()
-    assert pulse.asked[ONE] == 1
+    probe = FakeProbe(one=Answer.SERVES, two=Answer.SERVES)
+    await watched(probe, FakeConnection(ONE), room=False).round()
+    assert not probe.asked
+    await watched(probe, FakeConnection(ONE), room=False, waits=10.0).round()
+    assert probe.asked[ONE] == 1
 
 
 async def test_a_lost_connection_is_asked_about_by_nobody() -> None:
     """It is being made again."""
-    pulse = FakePulse(one=Answer.SILENT, two=Answer.SERVES)
-    await watched(pulse, FakeConnection(None)).round()
-    assert not pulse.asked
+    probe = FakeProbe(one=Answer.SILENT, two=Answer.SERVES)
+    await watched(probe, FakeConnection(None)).round()
+    assert not probe.asked

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.amqp.hosts import Host
-from shared.amqp.lifesigns import AGAIN, QUIET, Answer, Finding, Signs, found, suspicious
+from shared.amqp.node_health import AGAIN, QUIET, Answer, Finding, Signs, diagnose, suspicious
 from shared.amqp.nodes import Address
 
 OTHERS = [Address(Host(f"h{number}", 5672), f"10.0.0.{number}") for number in (2, 3)]
@@ -21,7 +21,7 @@ def test_a_node_is_left_only_for_one_that_serves_what_is_silent_here(
     here: Answer, others: dict[Address, Answer]
 ) -> None:
     """And a queue has lost its leader only if every node that is known says so."""
-    finding = found(here, others)
+    finding = diagnose(here, others)
     assert (finding is Finding.CUT_OFF) == (here is Answer.SILENT and Answer.SERVES in others.values())
     if finding is Finding.LEADERLESS:
         assert here is Answer.SILENT
@@ -33,7 +33,7 @@ def test_a_node_is_left_only_for_one_that_serves_what_is_silent_here(
 )
 def test_without_the_word_of_every_other_node_both_are_possible(others: dict[Address, Answer]) -> None:
     """A lost leader and a lost majority look the same from one node."""
-    assert found(Answer.SILENT, others) is Finding.ALONE
+    assert diagnose(Answer.SILENT, others) is Finding.ALONE
 
 
 @given(quiet=seconds, served=seconds, unconfirmed=seconds, room=st.booleans())

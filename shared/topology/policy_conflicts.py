@@ -23,7 +23,9 @@ Policies = Sequence[Mapping[str, Any]]
 """As the management API lists them."""
 
 
-def steered(policies: Policies, operator_policies: Policies, queues: Sequence[Queue] = QUEUES) -> list[Difference]:
+def policy_conflicts(
+    policies: Policies, operator_policies: Policies, queues: Sequence[Queue] = QUEUES
+) -> list[Difference]:
     """Which of these say of our queues what they must not, a difference for each queue and policy."""
     found = []
     for queue in queues:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.topology.policies import POLICIES
-from shared.topology.steering import steered
+from shared.topology.policy_conflicts import policy_conflicts
 
 
 def policy(pattern: str, priority: int = 0, apply_to: str = "queues", **definition: Any) -> dict[str, Any]:
@@ -34,12 +34,12 @@ OURS = [
 )
 def test_a_policy_that_changes_nothing_of_this_is_not_named(listed: list[dict[str, Any]]) -> None:
     """Lengths are the operator's to choose."""
-    assert steered(listed, []) == []
+    assert policy_conflicts(listed, []) == []
 
 
 def test_a_policy_that_loses_messages_is_named_with_the_queue() -> None:
     """Where our own arguments say nothing else."""
-    (found,) = steered([policy("^dead$", overflow="drop-head", max_length=5)], [])
+    (found,) = policy_conflicts([policy("^dead$", overflow="drop-head", max_length=5)], [])
     assert str(found) == (
         "queue dead: policy mine sets overflow drop-head, which must stay as it is declared. Have that policy leave "
         "our queues alone, or leave this out of it."
@@ -48,5 +48,5 @@ def test_a_policy_that_loses_messages_is_named_with_the_queue() -> None:
 
 def test_an_operator_policy_beats_a_longer_delay() -> None:
     """RabbitMQ takes the lower one: a retry would come back too early."""
-    found = steered([], [policy(r"^sender\.retry\.(10s|30m)$", message_ttl=60_000)])
+    found = policy_conflicts([], [policy(r"^sender\.retry\.(10s|30m)$", message_ttl=60_000)])
     assert [difference.what for difference in found] == ["queue sender.retry.30m"]

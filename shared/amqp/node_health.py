@@ -1,15 +1,15 @@
-"""What is known of a node, and what follows from it: decisions without I/O.
+"""Whether a node of the broker is healthy, decided from what its connections have seen. Pure.
 
-A node that is cut off from the majority of its cluster takes connections, answers what is asked passively, and says
-nothing about the rest: it confirms no publish, delivers nothing and registers no consumer. One that has lost the leader
-of a single queue does so for that queue. They differ in what the same queue says at another node.
+A node that is cut off from the majority of its cluster accepts connections and answers passive declarations, but it
+confirms no publish, delivers nothing and registers no consumer. A node that has lost the leader of one queue does the
+same for that queue. The two differ in how the same queue answers at another node.
 
 | the queue here | at another node | then |
 |---|---|---|
 | serves | | all is well |
 | is silent | serves | this node is cut off: leave it |
 | is silent | is silent everywhere | the queue has no leader, which `topology.leaderless` looks after |
-| is silent | nobody else could be asked | one of both: stay, and say it |
+| is silent | no other node could be asked | one of the two: stay, and report it |
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ from enum import Enum, auto
 from shared.amqp.nodes import Address
 
 QUIET = 5.0
-"""Seconds without a sign of life until a node is asked for one: an idle system is asked this often."""
+"""Seconds without a sign of life after which a node is probed: an idle system is probed this often."""
 AGAIN = 20.0
-"""Seconds until a node that serves is asked again because of publishes which it goes on not to confirm."""
+"""Seconds until a node that served is probed again because publishes are still unconfirmed."""
 
 
 class Answer(Enum):
-    """What a queue that is asked for a consumer does."""
+    """How a queue answers when a consumer is to be registered."""
 
     SERVES = auto()
     SILENT = auto()
@@ -54,18 +54,18 @@ class Signs:
     unconfirmed: float = 0.0
     """That the oldest publish waits for its confirm, while no alarm holds it up."""
     room: bool = False
-    """Whether a consumer of ours would take a message: to ask then takes none away from anybody."""
+    """Whether a consumer of ours would take a message: then a probe takes no message away from others."""
 
 
 def suspicious(signs: Signs) -> bool:
-    """Whether to ask the node for a sign of life."""
+    """Whether to probe the node."""
     if signs.unconfirmed >= QUIET:
         return signs.served >= min(signs.unconfirmed, AGAIN)
     return signs.room and signs.quiet >= QUIET
 
 
-def found(here: Answer, elsewhere: Mapping[Address, Answer]) -> Finding:
-    """Judge a node by what a queue says there and at the others."""
+def diagnose(here: Answer, elsewhere: Mapping[Address, Answer]) -> Finding:
+    """Judge a node by how one queue answers there and at the other nodes."""
     if here is Answer.SERVES:
         return Finding.WELL
     if here is not Answer.SILENT:

@@ -1,4 +1,4 @@
-"""The way to `dead`: what could not be decoded or keeps crashing, with the reason, for people to look at."""
+"""Dead letters: messages that cannot be decoded or keep crashing, published to `dead` with the reason, for people."""
 
 import structlog
 

@@ -30,7 +30,7 @@ class Seen:
         return queue.name not in self.there and queue.name not in self.hidden
 
 
-class Looker:
+class Inspector:
     """Looks over one connection; what was refused it leaves alone for a while."""
 
     def __init__(self, connection: AbstractRobustConnection) -> None:

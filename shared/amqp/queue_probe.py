@@ -1,6 +1,6 @@
-"""Asking a node's queue for a sign of life: it is asked for a consumer, which only a queue with a leader registers.
+"""Probes a queue at a node by registering a consumer: only a queue with a leader registers one.
 
-Passive questions will not do: a node that has lost the majority of its cluster answers them as ever.
+A passive declaration does not show it: a node that has lost the majority of its cluster answers it as before.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError
 
 from shared.amqp.connection import TROUBLE, in_words, not_cancelled
 from shared.amqp.dialling import TRY, To
-from shared.amqp.lifesigns import Answer
+from shared.amqp.node_health import Answer
 from shared.amqp.nodes import Address, Nodes
 
 log = structlog.get_logger()
@@ -29,8 +29,8 @@ LAST = -1000
 """Priority of the consumer that is asked for: a message comes to it only when no other can take one, and goes back."""
 
 
-class Pulse:
-    """Asks nodes, on a connection that it keeps to each: a new one every few seconds would fill a broker's log."""
+class QueueProbe:
+    """Probes nodes, over one open connection to each: a new one every few seconds would fill a broker's log."""
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
@@ -41,7 +41,7 @@ class Pulse:
         try:
             return await self._answer(address, queue)
         except asyncio.CancelledError:
-            await self._drop(address)  # nobody waits for what it may still say
+            await self._drop(address)  # its answer is no longer awaited
             raise
 
     async def _answer(self, address: Address, queue: str) -> Answer:

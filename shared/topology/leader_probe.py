@@ -16,7 +16,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionInternalError
 
 from shared.amqp.connection import CHECK, CONNECT_TIMEOUT, TROUBLE, in_words, not_cancelled
 from shared.amqp.dialling import TRY, BrokerConnection, To
-from shared.amqp.lifesigns import Answer
+from shared.amqp.node_health import Answer
 from shared.amqp.nodes import Address
 from shared.errors import BrokerUnavailableError
 from shared.topology import Queue
@@ -37,7 +37,7 @@ TRIAL_LIVES = 60_000
 """Milliseconds after which the broker itself deletes a trial's queue, should this process die in between."""
 
 
-class Questions:
+class LeaderProbe:
     """Asks at the node of `connection`; `refused` once it was not allowed to declare or delete."""
 
     def __init__(self, connection: BrokerConnection) -> None:
