@@ -1,4 +1,4 @@
-"""Builds the aggregator; alone here things are constructed."""
+"""Builds the aggregator; its objects are constructed here and nowhere else."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +25,7 @@ from shared.topology.repair import Repair
 POOL = 4
 """Connections: one merges, one for each relay, one for the heartbeat and the probes."""
 PREFETCH = 1000
-"""Results in hand: a few windows, so that one fills while another commits."""
+"""Unacked results: a few windows, so that one fills while another commits."""
 
 
 @asynccontextmanager

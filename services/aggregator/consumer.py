@@ -1,4 +1,4 @@
-"""The wire: deliveries gathered into windows, merged, then acked as a prefix."""
+"""Consumes results: collects deliveries into windows, merges each window, then acks it as a prefix."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from shared.observability import metrics, traces
 log = structlog.get_logger()
 
 RETRY = 1.0
-"""Seconds between attempts at the same window while PostgreSQL or the broker is away."""
+"""Seconds between attempts at the same window while PostgreSQL or the broker cannot be reached."""
 
 
 class WindowConsumer:
@@ -40,7 +40,7 @@ class WindowConsumer:
 
     @property
     def handled(self) -> int:
-        """Results that were merged or buried since the start."""
+        """Results that were merged or dead-lettered since the start."""
         return self._handled
 
     @property
@@ -49,7 +49,7 @@ class WindowConsumer:
         return not self._stopping and self._subscription.consuming
 
     async def run(self) -> None:
-        """Take windows for ever; a broker that is away is waited for, and a queue that is missing or not ours."""
+        """Merge windows until cancelled; waits while the broker is down or the queue missing or forbidden."""
         await self._subscription.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._subscription.keep(), name="results-keep")
@@ -88,7 +88,7 @@ class WindowConsumer:
         return window
 
     async def _take(self, window: Sequence[Delivery]) -> None:
-        """Merge what is readable, bury what is not, then ack all; trouble holds the window."""
+        """Merge what can be decoded, dead-letter the rest, then ack all; retries while servers are down."""
         readable: list[BatchResult] = []
         poison: list[Poison] = []
         origin: dict[int, Delivery] = {}

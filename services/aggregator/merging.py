@@ -1,4 +1,4 @@
-"""The verb: a window of results into the ledger, with the poison ones told apart by halving."""
+"""Merging: a window of results into the ledger; poison results are found by halving the window."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Poison:
 
 
 class Merger:
-    """Merges windows; `on_events` is rung after a commit that may have queued events."""
+    """Merges windows; `on_events` is called after a commit that may have queued events."""
 
     def __init__(self, store: Store, *, on_events: Callable[[], None]) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Merger:
     async def merge(self, results: Sequence[BatchResult]) -> list[Failed]:
         """Merge all that can be merged; returns the rest with reasons.
 
-        Raises `UnavailableError` when PostgreSQL is away; nothing of the failing part was committed then.
+        Raises `UnavailableError` when PostgreSQL cannot be reached; nothing of the failing part was committed then.
         """
         if not results:
             return []

@@ -1,4 +1,4 @@
-"""The aggregator's way to the ledger: one transaction a call."""
+"""The aggregator's transactions on the ledger: one for each call."""
 
 from shared.db import Database
 from shared.ledger import merging

@@ -1,4 +1,4 @@
-"""Builds the API; alone here things are constructed."""
+"""Builds the API; its objects are constructed here and nowhere else."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Builds the planner; alone here things are constructed."""
+"""Builds the planner; its objects are constructed here and nowhere else."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""The wire: a command is decoded and done."""
+"""Consumes commands: decodes each and carries it out."""
 
 from services.planner.planning import Planning
 from shared.amqp.decoding import decode

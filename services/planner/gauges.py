@@ -1,4 +1,4 @@
-"""Gauges that only the ledger can tell, read from it now and then: circuits, lanes, campaigns that stand still."""
+"""Gauges read from the ledger every few seconds: circuits, lanes, campaigns without progress."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ CAMPAIGNS = text("""
     select status, count(*) as n from campaign where status in ('scheduled', 'sending', 'paused', 'cancelling')
      group by status
 """)
-# A campaign whose batches all wait for a retry is not standing still before the last of them is due.
+# A campaign whose batches all wait for a retry is not stalled before the last of them is due.
 QUIET = text("""
     select coalesce(max(extract(epoch from now() - greatest(c.sent_at, c.progress_at, (
                select max(b.due_at) from campaign_batch b where b.campaign_id = c.id and b.state = 'waiting')))), 0
@@ -53,7 +53,7 @@ class Gauges:
             metrics.SWEPT.labels(state)
 
     async def run(self) -> None:
-        """Look for ever; while PostgreSQL is away the gauges stay as they were, and its own alerts speak."""
+        """Read until cancelled; while PostgreSQL cannot be reached the gauges keep their values."""
         while True:
             try:
                 await self.look()

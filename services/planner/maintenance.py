@@ -1,4 +1,4 @@
-"""Maintenance: deletes what is older than it has to be kept, a little at a time, on any number of replicas."""
+"""Maintenance: deletes rows past their retention in small steps; any number of replicas may run it."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ class Maintenance:
         self._breath = breath
 
     async def run(self) -> None:
-        """Maintain for ever; trouble of the infrastructure skips a round."""
+        """Run rounds until cancelled; an infrastructure failure skips a round."""
         while True:
             # Not at the start, and not all replicas at once.
             await asyncio.sleep(self._keep_for.interval * random.uniform(0.5, 1.5))

@@ -1,4 +1,4 @@
-"""The verb: one planning step, and the closing of a cancelled campaign."""
+"""Planning: one planning step, and the closing of a cancelled campaign."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The planner's way to the ledger: one transaction a call."""
+"""The planner's transactions on the ledger: one for each call."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

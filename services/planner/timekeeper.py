@@ -1,4 +1,4 @@
-"""The timekeeper: what happens because time has passed. On any number of replicas; row locks keep them apart."""
+"""The timekeeper: periodic work of the ledger. It may run in any number of replicas: row locks keep them apart."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,11 +18,12 @@ from shared.topology import LANES, Lane
 log = structlog.get_logger()
 
 HOLDERS_FIRST = 15.0
-"""Seconds without a sweep after PostgreSQL was in trouble. Leases ran out meanwhile, and senders that could not release
-know what they have sent: they ask every half second, and each first has to find a new connection."""
+"""Seconds without a sweep after PostgreSQL could not be reached. Leases ran out during that time, and senders that
+could not release still know what they have sent: they retry every half second, and each first needs a new
+connection."""
 HURRY_FOR = 60.0
-"""Seconds, after a node of RabbitMQ was left, in which steps are looked after more closely: the cluster goes on for a
-minute to deliver to consumers that it has not yet given up, and a campaign hangs on a single command at a time."""
+"""Seconds, after a node of RabbitMQ was left, in which steps count as lost sooner (`HURRIED`): for about a minute the
+cluster still delivers to consumers that are gone, and a campaign depends on one command at a time."""
 HURRIED = 3.0
 """Seconds after which a step counts as lost then. One that was only slow is commanded twice and done once."""
 
@@ -50,7 +51,7 @@ class Timekeeper:
         self._hurry_until = 0.0
 
     async def run(self) -> None:
-        """Keep time until stopped; trouble of the infrastructure skips a round."""
+        """Run rounds until stopped; an infrastructure failure skips a round."""
         while not self._stopping.is_set():
             try:
                 await self.round()
@@ -72,7 +73,7 @@ class Timekeeper:
     async def round(self) -> None:
         """Everything that is due now, each in a transaction of its own; raises `UnavailableError`.
 
-        What cannot be published holds up nothing else: a lane that is gone is not the other lanes' trouble.
+        What cannot be published delays nothing else: a missing lane must not stop the other lanes.
         """
         for campaign_id in await self._store.start_due():
             log.info("campaign.schedule_due", campaign_id=campaign_id)
@@ -85,11 +86,11 @@ class Timekeeper:
             raise trouble
 
     def hurry(self) -> None:
-        """A node was left: what was delivered by way of it may be lost for a while."""
+        """A node was left: what it delivered may be lost for a while."""
         self._hurry_until = asyncio.get_running_loop().time() + HURRY_FOR
 
     def _let_holders_speak(self) -> None:
-        """Sweep no more for a while: a batch is called lost only after its holder could have said otherwise."""
+        """Pause the sweeps: a batch may count as lost only after its holder had time to release it."""
         self._no_sweep_before = asyncio.get_running_loop().time() + HOLDERS_FIRST
 
     async def _command_lost_steps(self) -> None:
@@ -112,10 +113,10 @@ class Timekeeper:
                 return
 
     async def _is_busy(self, lane: Lane) -> bool:
-        """Whether batches wait in a lane; one that cannot be asked has not been seen empty.
+        """Whether batches wait in a lane; one whose depth is unknown counts as busy.
 
-        One that we may not look at counts as empty, or what is lost in it would wait for an hour. What is published
-        twice for that is claimed once: the second message finds nothing to claim.
+        A lane whose depth this user may not read counts as empty, else what is lost in it would wait for an hour. A
+        batch that is published twice for that is still claimed once: the second message finds nothing to claim.
         """
         try:
             return await ready_messages(self._connection, LANES[lane].name, self._refusals) > 0
@@ -134,7 +135,7 @@ class Timekeeper:
 
 
 async def _trouble(work: Coroutine[Any, Any, None]) -> BrokerUnavailableError | None:
-    """Do the work; returns the broker's trouble with it."""
+    """Run the work; returns the broker's error, if there was one."""
     try:
         await work
     except BrokerUnavailableError as error:

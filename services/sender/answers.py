@@ -1,4 +1,4 @@
-"""Every answer has its rule: pure functions from what FCM said (or did not say) to what to do about it.
+"""The rule for every answer: pure functions from what FCM answered (or did not) to what follows from it.
 
 By status first, then by detail type. Only a 404 whose FcmError says UNREGISTERED kills a token; everything that
 could be our own fault (a wrong project, a wrong key, a bad payload, a proxy) stops something larger instead.
@@ -41,7 +41,7 @@ class Verdict:
     """What an answer means.
 
     `letter` is final ('A', 'U', 'R') or None: try again, no sooner than `retry_after` seconds when given.
-    `answered=False`: FCM itself said nothing. `sent=False`: the message provably never left; a repeat is safe.
+    `answered=False`: FCM itself did not answer. `sent=False`: the message provably never left; a repeat is safe.
     `quota_exceeded`: the project's quota is used up, which is no fault of project or credentials.
     """
 
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def unreached(self) -> bool:
-        """Whether FCM's door was not reached: by this message, which may be a single connection's trouble."""
+        """Whether this message did not reach FCM, perhaps only because of one failing connection."""
         return self.scope is Scope.PROJECT and not self.sent
 
 
@@ -83,7 +83,7 @@ def judge(answer: Answer, *, payload_proven: bool) -> Verdict:
 
 
 def _unanswered(error: TransportError) -> Verdict:
-    """No status came. What never reached FCM's door concerns the whole project; the rest only this message."""
+    """No status came. Not reaching FCM concerns the whole project; any other failure only this message."""
     at_the_door = error.fault in (Fault.RESOLVE, Fault.CONNECT, Fault.TLS)
     return Verdict(
         None,

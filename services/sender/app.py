@@ -1,4 +1,4 @@
-"""Builds the sender; alone here things are constructed."""
+"""Builds the sender; its objects are constructed here and nowhere else."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Watches the campaigns that this sender holds: a pause, a cancel or another rate is seen between slices of sending."""
+"""Polls the campaigns whose batches this sender holds, so that a pause, a cancel or a new rate acts while it sends."""
 
 import asyncio
 from collections import Counter
@@ -13,11 +13,11 @@ from shared.errors import UnavailableError
 log = structlog.get_logger()
 
 LOOK = 0.5
-"""Seconds between looks: a pause or cancel acts within 2 s, its confirmation included."""
+"""Seconds between polls: a pause or cancel acts within 2 s, its confirmation included."""
 
 
 class CampaignPoller:
-    """Knows which of the held campaigns must not send any more, or no more at the rate of a claim."""
+    """Knows which of the polled campaigns must stop sending, or must not go on at the rate of a claim."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class CampaignPoller:
 
     @contextmanager
     def hold(self, campaign_id: int) -> Generator[None]:
-        """Watch the campaign while the block runs; the claim has just found it sending, whatever the last look saw."""
+        """Poll the campaign while the block runs; the claim has just found it sending, whatever the last poll saw."""
         self._stopped -= {campaign_id}
         self._held[campaign_id] += 1
         try:
@@ -38,15 +38,15 @@ class CampaignPoller:
                 del self._held[campaign_id]
 
     def stopped(self, campaign_id: int) -> bool:
-        """Whether the campaign was paused or cancelled, as of the last look."""
+        """Whether the campaign was paused or cancelled, as of the last poll."""
         return campaign_id in self._stopped
 
     def steered(self, campaign_id: int, since: int) -> bool:
-        """Whether the campaign's rate has changed since it had changed `since` times, as of the last look."""
+        """Whether the campaign's rate has been changed more than `since` times, as of the last poll."""
         return self._steered.get(campaign_id, since) > since
 
     async def run(self) -> None:
-        """Look for ever; what cannot be asked stays as it was, the lease bounds it."""
+        """Poll until cancelled; while PostgreSQL cannot be reached the last state holds, bounded by the lease."""
         while True:
             await asyncio.sleep(LOOK)
             if not self._held:

@@ -11,7 +11,7 @@ from shared.ledger.claiming import Claim, NoClaim
 from shared.observability import metrics
 
 LONGEST_HOLD = 20.0
-"""Seconds that a message waits here for quota; what must wait longer goes back to the ledger."""
+"""Seconds that a batch waits here for quota; one that must wait longer goes back to the planner."""
 STOPPED_HOLD = 1.0
 """The same when the project is stopped: its messages would fill the lane and stop every other project's."""
 ASK_AGAIN = 2.0
@@ -28,7 +28,7 @@ class HeldClaim:
 
 
 class Claimer:
-    """Claims batches for `holder`; once `draining` is set nothing waits any more."""
+    """Claims batches for `holder`; once `draining` is set, batches that wait are given back."""
 
     def __init__(self, store: Store, *, holder: str, draining: asyncio.Event) -> None:
         self._store = store
@@ -41,7 +41,8 @@ class Claimer:
     async def claim(self, batch: BatchReady) -> HeldClaim | None:
         """Claim the batch, waiting a while for quota; None when there is nothing to send and the message is done.
 
-        Of a lane's batches in hand one asks at a time: while the quota is used up they would all be told the same.
+        Of the batches of one project and lane one claims at a time: while the quota is used up all would get the same
+        answer.
         """
         loop = asyncio.get_running_loop()
         arrived = loop.time()
@@ -83,7 +84,7 @@ class Claimer:
         return True
 
     async def _give_back(self, batch: BatchReady, *, wait: float) -> None:
-        """Leave the batch to whoever comes after `wait` seconds: nothing was booked for it."""
+        """Give the batch back to the planner for `wait` seconds: nothing was booked for it."""
         await self._store.give_back(batch, wait=wait)
         metrics.CLAIMS.labels(batch.lane, "given_back").inc()
 

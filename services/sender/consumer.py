@@ -1,4 +1,4 @@
-"""The wire: a batch reference is decoded and sent."""
+"""Consumes batches: decodes each reference and sends the batch."""
 
 from services.sender.sending import Sending
 from shared.amqp.decoding import decode

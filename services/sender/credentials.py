@@ -1,4 +1,4 @@
-"""Access tokens for FCM, a service-account file per project, fetched off the hot path.
+"""Access tokens for FCM from one service-account file per project, fetched outside the hot path.
 
 A file is read again when it changes, so a key is rotated by replacing it. Private keys and access tokens stay in
 this process: they are in no log, no error and no database.
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 
 REFRESH_AHEAD = timedelta(minutes=10)
-"""Life left in a token when its successor is fetched: tokens live an hour, and a fetch may need several tries."""
+"""Remaining lifetime of a token at which the next one is fetched: tokens live an hour, and a fetch may need retries."""
 
 TRY_AGAIN = 30.0
 """Seconds between fetches that fail while the old token still serves."""
@@ -45,7 +45,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.:_-]{0,61}[a-z0-9])?")
 
 
 class CredentialsError(UnavailableError):
-    """Raised when a project's messages cannot be sent for want of credentials; the text says what to mend."""
+    """Raised when a project's credentials are missing or wrong; the text says what to fix."""
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Credentials:
     async def route(self, project: str) -> Route:
         """Where and with which headers to send for `project`. Raises `CredentialsError`.
 
-        Answers from memory while the token is good; its successor is fetched beside the flow of messages.
+        Answers from memory while the token is valid; the next one is fetched in the background.
         """
         account = self._accounts.setdefault(project, _Account())
         if account.route is None or account.life() <= timedelta(0):
@@ -124,7 +124,7 @@ class Credentials:
         return _stamp(self._file(project)) not in ((0, 0), account.stamp)
 
     async def _renew_aside(self, project: str, account: _Account) -> None:
-        """Fetch while the old token serves on; a failure (a half-written file, say) is tried again later."""
+        """Fetch while the old token is still used; a failure (such as a half-written file) is retried later."""
         try:
             await self._renew(project, account, account.route)
         except CredentialsError as error:

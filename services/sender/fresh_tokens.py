@@ -1,4 +1,4 @@
-"""Which access tokens are too fresh to be stale. Pure.
+"""Access tokens that were fetched so recently that a 401 cannot mean that they are stale. Pure.
 
 A 401 for a token that has worked means that it was revoked: fetch another. A 401 for one that was fetched for that very
 reason and has never worked means that a further one would not help: the project itself is refused.
@@ -11,7 +11,7 @@ FRESH = 60.0
 
 
 class FreshTokens:
-    """Tokens fetched after a 401, by project, until they work or age. Times on any one clock."""
+    """Tokens fetched after a 401, by project, until FCM accepts one or it is older than `FRESH`."""
 
     def __init__(self) -> None:
         self._fetched: dict[str, tuple[Route, float]] = {}

@@ -1,4 +1,4 @@
-"""What a batch's answers say about more than its devices. Pure.
+"""Incidents: what a batch's answers say about its project, platforms or campaign rather than one device. Pure.
 
 | the answers | then |
 |---|---|
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from services.sender.answers import Scope, Verdict
 
 OUTAGE_LEAST = 10
-"""Failures in one batch below which nothing is called an outage: single servers of FCM fail all the time."""
+"""Fewer failures in one batch are no outage: single servers of FCM fail all the time."""
 OUTAGE_SHARE = 0.5
 """Share of a batch's answers that must have failed for an outage."""
 BURST = 10
-"""Refusals of a payload that nobody has accepted, in one batch, that stop its campaign."""
+"""Refusals of the payload in one batch that stop its campaign, if FCM has accepted it for no device."""
 OUTAGE_CODES = frozenset({"INTERNAL", "UNAVAILABLE", "GATEWAY_ERROR", "TIMEOUT", "CONNECTION_CUT", "CUT_ANSWER"})
 
 
@@ -51,7 +51,7 @@ class Recovered:
 
     @property
     def any(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether there is anything to record."""
         return self != Recovered()
 
 
@@ -86,10 +86,10 @@ def is_outage(verdict: Verdict) -> bool:
 
 
 def is_burst(failed: int, answers: int, *, probe: bool) -> bool:
-    """Whether so many of a batch's answers failed that FCM is out, not a server of it; a probe stands for all."""
+    """Whether so many of a batch's answers failed that FCM has an outage; a probe decides alone."""
     return probe or (failed >= OUTAGE_LEAST and failed >= OUTAGE_SHARE * answers)
 
 
 def said(verdict: Verdict) -> str:
-    """A reason for people: code and FCM's words."""
+    """A reason for people: code and FCM's message."""
     return f"{verdict.code}: {verdict.message}" if verdict.message else verdict.code

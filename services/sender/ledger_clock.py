@@ -1,14 +1,14 @@
-"""PostgreSQL's time on this process's monotonic clock, to within the quickest round trip. Pure.
+"""PostgreSQL's time on this process's monotonic clock, exact to the shortest round trip. Pure.
 
 Quota starts are in PostgreSQL's seconds. Counted from the end of each claim they would be late by that claim's own
-round trip, 2 to 20 ms, and so the starts of several senders would crowd and gape by as much. Every reading of
+round trip, 2 to 20 ms, and so the starts of several senders would overlap and leave gaps of that size. Every reading of
 PostgreSQL's clock was made between two readings of ours; many such readings leave little room for the difference.
 """
 
 from collections import deque
 
 READINGS = 64
-"""Readings that are believed: seconds of work, in which no clock drifts by a millisecond."""
+"""Readings that are kept: they span seconds of work, in which no clock drifts by a millisecond."""
 
 
 class LedgerClock:

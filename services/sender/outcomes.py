@@ -71,7 +71,7 @@ class Outcomes:
             self.dead[target.position] = target.hash.hex()
 
     def _goes_beyond(self, verdict: Verdict) -> bool:
-        """Whether it is known to concern more than its device, and so must not be asked a thousand times."""
+        """Whether it is known to concern more than its device, so that sending on would only repeat it."""
         if verdict.unreached:
             self.unreached += 1
             return self.unreached >= OUTAGE_LEAST
@@ -100,8 +100,8 @@ class Outcomes:
     def settle(self, *, life: float | None, free: bool, rng: Random) -> Release:
         """Decide every position that wants another attempt; `life`: seconds until the deadline, if there is one.
 
-        What is not the device's fault costs it no attempt: the project's or platform's trouble, and with `free`
-        everything (an outage, a campaign that is being stopped).
+        A failure that is not the device's costs it no attempt: one of the project or platform, and with `free` every
+        failure (an outage, a campaign that is being stopped).
         """
         costly = {} if free else {p: v for p, (v, _) in self.again.items() if v.scope in (Scope.DEVICE, Scope.CAMPAIGN)}
         attempt = self.claim.attempt + 1 if costly else self.claim.attempt

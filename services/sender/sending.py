@@ -1,4 +1,4 @@
-"""The verb: one batch from claim to report.
+"""Sending: one batch from claim to report.
 
 The order is the promise: send → release → outcomes confirmed → retry (new epoch) confirmed → ack.
 """
@@ -36,8 +36,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 RETRY_FOR = 60.0
-"""Seconds to go on trying to tell incidents and to publish outcomes: afterwards the next batch tells them, and sweeps
-bring outcomes back. A release is tried for as long as the process lives: what it knows is nowhere else."""
+"""Seconds to retry the recording of incidents and the publishing of outcomes: later the next batch meets the same
+incidents, and sweeps publish the outcomes again. A release is retried for as long as the process lives: its content is
+stored nowhere else."""
 RETRY_PAUSE = 0.5
 """Seconds between these tries."""
 
@@ -92,7 +93,7 @@ class Sending:
         metrics.BATCH_SECONDS.labels(batch.lane).observe(loop.time() - started)
 
     async def _send(self, held: HeldClaim, route: Route, template: Template) -> Outcomes:
-        """Put the open positions on the wire until they are all answered, or something says stop."""
+        """Send to the open positions until all are answered, or sending has to stop."""
         claim = held.claim
         open_positions = set(claim.open_positions)
         to_send = choose(claim, open_positions)
@@ -123,7 +124,7 @@ class Sending:
         return not self._poller.steered(claim.campaign_id, claim.steered)
 
     async def _report(self, batch: BatchReady, claim: Claim, outcomes: Outcomes, route: Route) -> None:
-        """Release, publish what is known, publish the retry. A fenced sender's outcomes are facts, its retry is not."""
+        """Release, publish the outcomes, publish the retry; a fenced sender publishes its outcomes only."""
         for code, count in outcomes.by_code().items():
             metrics.FCM_ANSWERS.labels(claim.project, code).inc(count)
         life = None if claim.deadline is None else (claim.deadline - clock.now()).total_seconds()
@@ -157,7 +158,7 @@ class Sending:
             await self._publish(again, BATCHES, f"now.{claim.lane}", attempt=release.attempt)
 
     async def _record_incidents(self, claim: Claim, outcomes: Outcomes, route: Route) -> Incidents:
-        """Write down what the answers say about project, platforms and campaign; nearly always nothing."""
+        """Record what the answers say about project, platforms and campaign; nearly always nothing."""
         if outcomes.accepted:
             self._fresh_tokens.worked(route)
         if not outcomes.again and not claim.probe and not claim.probing:
@@ -171,7 +172,7 @@ class Sending:
             probe=claim.probe,
         )
         if claim.validate_only:
-            # What its payload is worth is what it was asked for: its letters tell, nobody has to stop it.
+            # A dry run exists to learn whether the payload is valid: its outcomes say so, and it need not be stopped.
             incidents = replace(incidents, stop_campaign=None)
         recovered = outcomes.recovered(incidents)
         if incidents.refresh_credentials:
@@ -194,7 +195,7 @@ class Sending:
         await self._with_retries("publish", lambda: self._publisher.publish(payload, exchange, key, attempt=attempt))
 
     async def _with_retries(self, what: str, work: Callable[[], Awaitable[T]], *, patience: float = RETRY_FOR) -> T:
-        """Try for a while: what this process knows about a batch is worth more than its place in the queue."""
+        """Retry for `patience` seconds: only this process knows the outcomes of the batch."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:

@@ -1,4 +1,4 @@
-"""The sender's way to the ledger: one transaction a call."""
+"""The sender's transactions on the ledger: one for each call."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ HINDERED = text("""
 
 
 class Seen(NamedTuple):
-    """A campaign at a look: its status, and how often its rate has been changed."""
+    """A campaign at one poll: its status, and how often its rate has been changed."""
 
     status: str
     steered: int
@@ -76,13 +76,13 @@ class Store:
             return await releasing.release(tx, claim, result, self._times)
 
     async def look_at(self, campaign_ids: Collection[int]) -> dict[int, Seen]:
-        """How these campaigns are now."""
+        """The present status of these campaigns."""
         async with self._database.single() as tx:
             rows = await tx.all(HELD, {"ids": list(campaign_ids)})
         return {row.id: Seen(row.status, row.steered) for row in rows}
 
     async def record_incidents(self, claim: Claim, incidents: Incidents, recovered: Recovered) -> None:
-        """Write down what a batch found out about more than its devices, with the events that say so."""
+        """Write what a batch found out about its project, platforms and campaign, with the events for it."""
 
         async def work(tx: Writer) -> None:
             await self._record_of_project(tx, claim, incidents, recovered)
@@ -108,7 +108,7 @@ class Store:
             await record_project_event(tx, project, "platform_released", {"platforms": sorted(recovered.platforms)})
 
     async def hindrances(self) -> dict[str, str]:
-        """What keeps a project's messages from flowing, by project, in words; nothing while PostgreSQL is away."""
+        """Why a project's messages are not sent, by project, in words; empty while PostgreSQL cannot be reached."""
         try:
             async with self._database.read() as tx:
                 rows = await tx.all(HINDERED)

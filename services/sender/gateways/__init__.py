@@ -4,7 +4,7 @@ In: message bodies (`services.sender.message`) and a `Route` (`services.sender.c
 Out: an `Answer` for every request that was started, through a callback; `services.sender.answers` judges it.
 Owns: connections, request handles, pacing within a batch.
 Promises: a started position gets exactly one answer, whatever happens to the connection; a request whose body
-was handed to the network is never repeated here; `sent=False` is said only when the body provably stayed here.
+was handed to the network is never repeated here; `sent=False` only if the body provably never left this process.
 
 Reading order: this file, `paced_batch` (which message starts when), `transfer` (one request), `idle_transfers` (free
 handles), `connection_pool` (libcurl on the event loop), `tcp_cork` (many messages in one segment), `fcm` (the gateway),
@@ -85,7 +85,7 @@ class Messages(Protocol):
 
 
 class Gateway(Protocol):
-    """A way to put messages on the wire."""
+    """Sends messages to FCM."""
 
     async def send_batch(self, messages: Messages, *, route: Route, on_answer: OnAnswer, pace: Pace = UNPACED) -> int:
         """Start requests in order within `pace`, wait for all in flight, return how many were started.

@@ -13,8 +13,8 @@ from services.sender.gateways.tcp_cork import corked
 from services.sender.gateways.transfer import Transfer
 
 HTTP2_AGAIN = 30.0
-"""Seconds after a failed request in which a wire speaks what the peer offers: behind one address some may offer
-HTTP/1.1, while connections to others still answer by HTTP/2."""
+"""Seconds after a failed request in which the pool accepts any version that the peer offers: behind one address some
+servers may offer only HTTP/1.1, while others still answer over HTTP/2."""
 
 OnDone = Callable[[Transfer, int, str], None]
 """A transfer that ended, with libcurl's code (0: complete) and text."""
@@ -22,7 +22,7 @@ OnDone = Callable[[Transfer, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How wide a wire is: connections to a host, and streams on each (the peer's SETTINGS may allow fewer)."""
+    """Size of the pool: connections to a host, and streams on each (the peer's SETTINGS may allow fewer)."""
 
     connections: int = 20
     streams: int = 100
@@ -31,8 +31,9 @@ class PoolOptions:
 class ConnectionPool:
     """A set of connections and the transfers on them.
 
-    A busy connection is never idle, so libcurl would never retire it by age; the gateway replaces the whole wire
-    instead and lets this one run dry. After an answer by HTTP/2 it speaks nothing else, until a request fails.
+    A busy connection is never idle, so libcurl would never close it by age. The gateway replaces the whole pool
+    instead, and closes the old one when its last transfer has ended. After an answer over HTTP/2 the pool uses HTTP/2
+    only, until a request fails.
     """
 
     def __init__(self, options: PoolOptions, on_done: OnDone, on_drained: Callable[[], None]) -> None:
@@ -63,11 +64,11 @@ class ConnectionPool:
 
     @property
     def deserted(self) -> bool:
-        """Whether a connection without a transfer has been closed by its peer: what is put on it would be unknown."""
+        """Whether a peer has closed an idle connection: the fate of a message put on it would be unknown."""
         return self._idle.any_closed()
 
     def start(self, transfer: Transfer) -> None:
-        """Put a loaded transfer on the wire; it moves on the loop's next turn."""
+        """Start a loaded transfer; it moves on the event loop's next turn."""
         self._started += 1
         if transfer.http2_only is not self._http2_only:
             transfer.set_http2_only(self._http2_only)
@@ -75,7 +76,7 @@ class ConnectionPool:
         self._multi.add_handle(transfer.handle)
 
     def abort_all(self) -> list[Transfer]:
-        """Take every transfer off the wire, which resets their streams; the caller owes each an answer."""
+        """Remove every transfer, which resets its stream; the caller owes each an answer."""
         transfers = list(self._active.values())
         for transfer in transfers:
             self._multi.remove_handle(transfer.handle)
@@ -147,7 +148,7 @@ class ConnectionPool:
         self._on_drained()
 
     def _fail(self, code: int, text: str) -> None:
-        """Libcurl has lost its own state: no answer would ever come, so each transfer ends here."""
+        """Libcurl has lost its own state: no answer would come, so each transfer ends here."""
         self.broken = True
         for transfer in self.abort_all():
             self._on_done(transfer, code, text)

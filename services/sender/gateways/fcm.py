@@ -31,7 +31,7 @@ and what was booked for then would come on top of what others have booked for no
 would give work back for a garbage collection."""
 
 LONGEST_WAIT = 0.25
-"""Seconds between looks at batches that wait for their start: how late a cancelled one notices."""
+"""Seconds between checks of batches that wait for their start: the delay until a cancel is noticed."""
 
 SAMPLED = 16
 """One request in so many is timed: a histogram's price for each would be a tenth of a message's CPU."""
@@ -168,7 +168,7 @@ class FcmGateway:
         self._pump()
 
     def _start(self, batch: PacedBatch, count: int) -> None:
-        """Put the batch's next messages on the wire; a body or route that cannot be used fails the batch only."""
+        """Start the batch's next messages; a body or route that cannot be used fails this batch only."""
         for position in range(batch.started, batch.started + count):
             transfer = self._idle.take(batch.route.project) or Transfer(self._options.transfer)
             try:
@@ -209,7 +209,7 @@ class FcmGateway:
             self._quiet.set()
 
     def _renew_pool(self, now: float) -> None:
-        """Replace all connections when they are old, or when one is closed or swallows requests without a word."""
+        """Replace all connections when they are old, or when one is closed or answers no requests any more."""
         age = now - self._pool.born
         dead = age > self._options.pool_rest and max(self._timeouts.values(), default=0) >= DEAD_CONNECTION
         if age > self._options.pool_age or dead or self._pool.broken or self._pool.deserted:

@@ -1,4 +1,4 @@
-"""The oracle: firebase-admin's own `send_each_async` behind the same interface.
+"""The reference gateway: firebase-admin's own `send_each_async` behind the same interface.
 
 For tests and benchmarks only: it costs forty times the CPU. It shows that what the other gateway puts on the wire
 is what Google's own client puts there.

@@ -1,4 +1,4 @@
-"""Handles at rest, by project: one that carried the project's last message has its URL and headers set already."""
+"""Free handles by project: one that carried the project's last message has its URL and headers set already."""
 
 from services.sender.gateways.transfer import Transfer
 

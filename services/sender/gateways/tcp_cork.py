@@ -1,4 +1,4 @@
-"""Corks: what many messages write to a connection in one turn leaves it together.
+"""TCP_CORK: what many messages write to a connection in one turn of the event loop is sent together.
 
 Libcurl writes each message by a system call of its own, and uncorked each becomes a segment, an interrupt and a wake-up
 of the peer. A corked connection only keeps what is written; uncorked again, it sends all of it in full segments. Where
@@ -17,7 +17,7 @@ CORK: int | None = getattr(socket, "TCP_CORK", None)
 def corked(fds: Iterable[int]) -> Generator[None]:
     """Keep what is written to these connections until the end of the block.
 
-    What is no TCP connection, or none any more, is left as it is: libcurl closes sockets without a word.
+    A descriptor that is no open TCP connection is left alone: libcurl closes sockets without notice.
     """
     held: list[socket.socket] = []
     try:

@@ -22,7 +22,7 @@ UPLOAD_BUFFER = 16 * 1024
 message. Its own default is 64 kB, of which 2,000 in flight made 90 MB that no cache holds."""
 
 UNSAID = ("Accept:",)
-"""Headers that libcurl would add and nobody reads: it makes each anew for each message, twice."""
+"""Headers that libcurl would add without need: it builds each of them again for each message, twice."""
 
 NO_WINDOW = 64 * 1024
 """Bytes a second at which an answer is read where no window is to be opened for it: HTTP/2 grants 64 kB unasked. Above
@@ -182,12 +182,12 @@ class Transfer:
         return total
 
     def close(self) -> None:
-        """Free the handle; it must be off every wire."""
+        """Free the handle; it must be in no connection pool."""
         self.handle.close()
 
 
 def _give_up_on_dead_peer(fd: int, milliseconds: int) -> int:
-    """Have the kernel cut a connection whose peer acknowledges nothing, or its streams would time out for ever."""
+    """Let the kernel close a connection whose peer acknowledges nothing: its streams could only time out."""
     if TCP_USER_TIMEOUT is not None:
         connection = socket.socket(fileno=fd)
         connection.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds)
