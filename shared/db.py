@@ -28,7 +28,7 @@ DEADLOCK_TRIES = 5
 READY_WITHIN = 5.0
 """Seconds that PostgreSQL has to answer that all is well."""
 TOLD = 10.0
-"""Seconds that readiness tells trouble which a statement met: it is tried again more often."""
+"""Seconds that readiness reports an error that a statement met: the statement is retried more often than that."""
 READS_ONLY = text("select current_setting('transaction_read_only') = 'on' as so")
 
 
@@ -99,7 +99,7 @@ class Database:
 
     @asynccontextmanager
     async def single(self) -> AsyncGenerator[Writer]:
-        """For one statement, which is a transaction by itself: BEGIN and COMMIT are two ways to PostgreSQL less.
+        """For one statement, which is a transaction by itself: it saves the round trips of BEGIN and COMMIT.
 
         A second statement in the block would be a second transaction. Raises as `write`. Behind a pooler there is no
         transaction without BEGIN: what we rely on would not be said.
@@ -113,7 +113,7 @@ class Database:
                 yield Writer(connection)
 
     async def again(self, work: Callable[[Writer], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, and again when PostgreSQL chose it as a deadlock's victim.
+        """Run `work` in a transaction, and retry it when PostgreSQL chose it as a deadlock's victim.
 
         Raises `DatabaseUnavailableError` when it is one each time: `work` is good, and may be tried again later.
         """
@@ -167,7 +167,7 @@ class Database:
 
     @asynccontextmanager
     async def _translated(self) -> AsyncGenerator[None]:
-        """Trouble of the infrastructure becomes `DatabaseUnavailableError`; what is about the data stays what it is."""
+        """An infrastructure failure becomes `DatabaseUnavailableError`; an error of the data is raised unchanged."""
         try:
             yield
         except Exception as error:

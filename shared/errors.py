@@ -3,7 +3,7 @@
 CarillonError
 ├── ConfigurationError      settings are missing or wrong: the process must not start
 ├── MalformedMessageError   a message that can never be handled: to the dead letters
-└── UnavailableError        infrastructure trouble: nothing is decided, try again
+└── UnavailableError        an infrastructure failure: nothing is decided, retry
     ├── BrokerUnavailableError
     │   └── BrokerRefusedError
     │       ├── TopologyDiffersError
@@ -34,7 +34,7 @@ class BrokerUnavailableError(UnavailableError):
 
 
 class BrokerRefusedError(BrokerUnavailableError):
-    """Raised when the broker answers, and what was asked for is missing or not for this user: waiting helps nobody."""
+    """Raised when the broker answers that something is missing or forbidden for this user: waiting does not help."""
 
 
 class TopologyDiffersError(BrokerRefusedError):

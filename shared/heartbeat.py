@@ -1,6 +1,7 @@
-"""Heartbeats: every process says every few seconds that it is there, in a row of its own.
+"""Heartbeats: every process updates a row of its own every few seconds.
 
-For people: nothing decides by it. A process that dies leaves its row, and its age tells; one that stops takes it along.
+For people: nothing is decided by it. A process that dies leaves its row, whose age shows it; one that stops in order
+deletes its row.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ LEAVE = text("delete from heartbeat where instance = :instance")
 
 
 class Heartbeat:
-    """A loop for `lifecycle`: `in_flight` counts what is in hand, `done` what was done since the start."""
+    """A loop for `lifecycle`: `in_flight` counts work in progress, `done` what was done since the start."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class Heartbeat:
         self._last = (time.monotonic(), 0.0)
 
     async def run(self) -> None:
-        """Beat for ever; what cannot be said now is said with the next beat."""
+        """Beat until cancelled; a beat that fails is made up by the next one."""
         while True:
             try:
                 await self.beat()
@@ -70,7 +71,7 @@ class Heartbeat:
             await asyncio.sleep(self._every)
 
     async def beat(self) -> None:
-        """Say once how things are."""
+        """Write one heartbeat."""
         now, done = time.monotonic(), self._done()
         before, had = self._last
         rate = (done - had) / (now - before) if now > before else 0.0
@@ -79,7 +80,7 @@ class Heartbeat:
             await tx.run(BEAT, {**self._who, "in_flight": self._in_flight(), "rate": round(max(0.0, rate), 1)})
 
     async def stop(self) -> None:
-        """Take the row away: this process has ended in order."""
+        """Delete the row: this process stops in order."""
         try:
             async with asyncio.timeout(1), self._database.write() as tx:
                 await tx.run(LEAVE, {"instance": self._who["instance"]})

@@ -83,7 +83,7 @@ async def _run(service: Service) -> bool:
     @asynccontextmanager
     async def for_long() -> AsyncGenerator[Loops]:
         async with service() as loops:
-            # What is there at the start stays: a full collection that walked it would stop the process for 80 ms.
+            # Objects made at the start live on: a full garbage collection over them would stop the process for 80 ms.
             gc.collect()
             gc.freeze()
             yield loops
@@ -109,7 +109,7 @@ async def _serve(service: Service, stop: asyncio.Event, ready: asyncio.Event) ->
         clean = not ended
         waiting.cancel()
         began = time.monotonic()
-        # Scraped while it lasts: afterwards nobody is there to ask.
+        # Scraped during the drain: afterwards the process is gone.
         metrics.DRAIN_SECONDS.set_function(lambda: time.monotonic() - began)
     # The service has drained: what still runs is only waiting for more.
     await end([waiting, *tasks])

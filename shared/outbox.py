@@ -1,7 +1,7 @@
 """The outbox: a message that must follow a state change is a row of the same transaction; a relay publishes it.
 
-Two relays, so that no subscriber can stall a command: `command` rows are published mandatory, `event` rows are not
-(nobody may be listening). Any number of processes may relay: rows are taken with SKIP LOCKED and deleted after the
+Two relays, so that no subscriber can delay a command: `command` rows are published as mandatory, `event` rows are not
+(there may be no subscriber). Any number of processes may relay: rows are taken with SKIP LOCKED and deleted after the
 confirm, so a crash between the two publishes again and receivers are idempotent.
 """
 
@@ -26,7 +26,7 @@ Kind = Literal["command", "event"]
 BATCH = 200
 """Rows published together: their confirms pipeline on one channel; the transaction stays well under a second."""
 POLL = 1.0
-"""Seconds between looks when nobody rang: only rows of a process that died wait that long."""
+"""Seconds between polls when `ring` is not called: only rows of a process that died wait that long."""
 
 ADD = text("""
     insert into outbox (kind, exchange, routing_key, type, correlation, body, request_id, traceparent)
@@ -82,7 +82,7 @@ COMMANDS_WAIT = text("""
 
 
 class Relay:
-    """Publishes the rows of one kind as they come; `ring()` after a commit saves it the wait."""
+    """Publishes the rows of one kind as they are committed; `ring()` after a commit makes it poll at once."""
 
     def __init__(self, database: Database, publisher: Publisher, kind: Kind) -> None:
         self._database = database
@@ -95,7 +95,7 @@ class Relay:
         self._bell.set()
 
     async def run(self) -> None:
-        """Relay for ever; trouble is waited out."""
+        """Relay until cancelled; retries after a failure."""
         while True:
             try:
                 full = await self.relay_once() == BATCH

@@ -1,4 +1,4 @@
-"""The id of the request that caused what is being done: from HTTP through messages into every log line on the way.
+"""The id of the request that caused the present work: carried from HTTP through messages into every log line.
 
 The API sets it from `X-Request-ID`, the outbox keeps it, messages carry it as `carillon-request-id`, and a worker
 binds it while it handles a delivery, so that what it publishes carries it on.

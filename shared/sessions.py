@@ -20,7 +20,8 @@ import structlog
 log = structlog.get_logger()
 
 CONNECT = 10.0
-"""Seconds for a connection, all hosts together; of several each has its share, so that a silent one is passed by."""
+"""Seconds to connect, for all hosts together; each of several has its share, so that one that does not answer is
+skipped."""
 DEFAULT_PORT = 5432
 READ_WRITE = "read-write"
 
@@ -46,7 +47,7 @@ def relied_on(*, statement_timeout: float) -> dict[str, str]:
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # it ships no types
-    """A connection to a pooler: what is relied on is said with each BEGIN, in the same way to the server and back."""
+    """A connection to a pooler: the settings are sent with each BEGIN, in the same round trip."""
 
     begin = "BEGIN;"
 

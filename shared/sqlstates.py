@@ -4,11 +4,11 @@
 |---|---|---|
 | class 22 or 23: a value, a constraint | about the data that a message or a request brought | raised as it is |
 | 40001, 40P01: chosen as a victim | trouble | the transaction goes again at once |
-| everything else, known to us or not | trouble | hold, insist, say it, come back |
+| everything else, known to us or not | trouble | hold, retry, report it, reconnect |
 
-So it is decided by what can be the data's fault, never by a list of what can be the server's: that list is not ours to
-close. Class 42 is trouble as well. Statements are Carillon's own text; where one names what is not there, the schema is
-another version's, and where it may not, somebody revoked a privilege. No message is to be buried for that.
+So the test is whether the data can be at fault, never a list of what can be the server's fault: no such list is
+complete. Class 42 is trouble as well. Statements are Carillon's own text; where one names what is not there, the schema
+is another version's, and where it may not, somebody revoked a privilege. No message may become a dead letter for that.
 """
 
 from collections.abc import Mapping
@@ -58,8 +58,8 @@ WORDS: Mapping[str, str] = {
 """What is said of a state, by the longest prefix that fits."""
 
 LASTING = ("25006", "28", "3D", "3F", "42501", "42P01", "42703", "53", "58", "F0")
-"""Trouble that a statement met and that a look from beside may not see: a privilege of one table, a full disk. No
-request can bring it about, so readiness may tell it."""
+"""Failures of a statement that a separate check may not see: a missing privilege on one table, a full disk. No request
+can cause them, so readiness may report them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What people see: the groups, the letters, one letter, and what became of those that were chosen."""
+"""What is printed: the groups, the letters, one letter, and the result for those that were chosen."""
 
 from rich.console import Console
 from rich.markup import escape

@@ -66,7 +66,7 @@ class Audit:
 
     @property
     def agrees(self) -> bool:
-        """Whether ledger, counters and the emulator's record tell the same story of every device."""
+        """Whether ledger, counters and the emulator's record agree on every device."""
         return not self.faults
 
 
@@ -123,7 +123,7 @@ async def compare(ledger: AsyncIterable[Entry], seen: Mapping[str, Seen], counte
 
 
 def contradictions_of(entry: Entry, at_fcm: Seen, *, dead: bool) -> list[str]:
-    """Return what the two books cannot both be right about, for one device; `dead`: to any campaign."""
+    """Return the contradictions between ledger and record for one device; `dead`: to any campaign."""
     letter, accepted = entry.letter, at_fcm.accepted > 0
     found = {
         "devices without an outcome": letter == ".",
@@ -139,7 +139,7 @@ def contradictions_of(entry: Entry, at_fcm: Seen, *, dead: bool) -> list[str]:
 
 
 async def read_ledger(connection: Any, campaign_id: int) -> AsyncIterator[Entry]:
-    """Yield the ledger's word on every planned position, in flat memory."""
+    """Yield the ledger's entry for every planned position, in constant memory."""
     async with connection.transaction(readonly=True):
         async for row in connection.cursor(LEDGER, campaign_id, prefetch=_FETCH):
             yield Entry(row["target"], row["letter"], row["active"], row["may_repeat"])

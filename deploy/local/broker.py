@@ -1,4 +1,4 @@
-"""A RabbitMQ that the stack can use, however it came to be, and what is asked of it."""
+"""A running RabbitMQ that the stack uses, wherever it comes from, and the calls to it."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ class Broker:
 
     @property
     def foreign(self) -> bool:
-        """Whether somebody else runs it: nothing of it may be stopped, controlled or changed but our own vhosts."""
+        """Whether it is not ours: nothing of it may be stopped, controlled or changed but our own vhosts."""
         return self.kind == _FOREIGN
 
     def amqp_url(self, vhost: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The main job, whole: a stack from nothing, N devices, one campaign, the ledger and its verdict."""
+"""The demo: a new stack, N devices, one campaign, and the audit of its ledger."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 """A small process that outlives its parent just long enough to end what the parent started.
 
-A stack can die without a word (SIGKILL, a closed terminal, a debugger). The guardian holds the reading end
+A stack can die without any cleanup (SIGKILL, a closed terminal, a debugger). The guardian holds the reading end
 of a pipe; the parent tells it the pid of every process it starts. When the pipe closes, whatever still
 lives of them is ended: asked first, killed after `PATIENCE`. A pid is remembered with its start time, so a
 number that the system gave to somebody else meanwhile is left alone.

@@ -1,4 +1,4 @@
-"""A RabbitMQ that does not take the data another version kept: said first, with the ways on."""
+"""A RabbitMQ that refuses the data of another version: the error says so first, with what can be done."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The stack, left running for as long as a person wants it."""
+"""The stack, left running until it is stopped by hand."""
 
 import asyncio
 

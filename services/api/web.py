@@ -1,4 +1,4 @@
-"""The web application: routers, what surrounds them, and its OpenAPI."""
+"""The web application: its routers, its middleware and its OpenAPI."""
 
 import re
 

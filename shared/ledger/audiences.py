@@ -9,8 +9,8 @@
 | segment | segment_id, or a filter | a test of each device |
 | follow_up | campaign_id, outcomes | the finished campaign's batches of the range |
 
-Any kind may have `exclude`: user_ids, list_ids, segment_ids; who is in one of these is not in the audience. Suppression
-is not here: it is looked at when a batch is claimed, and its letter is `S`.
+Any kind may have `exclude`: user_ids, list_ids, segment_ids; a user or device in one of these is not in the audience.
+Suppression is checked elsewhere: when a batch is claimed, with the letter `S`.
 
 A campaign's audience is frozen when it is sent: under `frozen`, definitions of segments are copied, with days counted
 back from then, and lists take nobody any more. So it means the same at every step of planning, and a segment may be
@@ -72,7 +72,7 @@ class UnknownAudienceError(LookupError):
 class Condition:
     """What a device must meet, to be and-ed; nothing when `sql` is empty.
 
-    `walks`: devices are found by looking at each in a range of ids, so who wants a bounded time bounds the range.
+    `walks`: devices are found by testing each in a range of ids, so the caller limits the range to limit the time.
     `range`: a statement that tells `upto`, how far to look behind `:cursor` for `:devices`; null is to the end.
     """
 
@@ -104,7 +104,7 @@ def references(audience: dict[str, Any]) -> References:
 
 
 async def hold(tx: Writer, audience: dict[str, Any]) -> None:
-    """Keep what the audience names from being deleted until this transaction ends; whoever stores a draft does this.
+    """Keep what the audience names from being deleted until this transaction ends; call it when a draft is stored.
 
     Raises `UnknownAudienceError`.
     """
@@ -160,7 +160,7 @@ def compile_audience(audience: dict[str, Any], *, steps: bool) -> Condition:
     terms = Terms()
     sql, walks = KINDS[audience["kind"]](audience, terms, steps)
     without = _excluded(audience, terms, steps=steps)
-    # Whoever is found by an index stays so; the others are walked past, however few are left.
+    # Devices found by an index are still found by it; all others are tested one by one, however few match.
     parts = [part.strip() for part in [sql, *without] if part]
     within = follow_up_range(audience, terms) if steps and audience["kind"] == "follow_up" else ""
     return Condition(" and ".join(parts), terms.values, walks or (not sql and bool(without)), within)

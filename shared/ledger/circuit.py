@@ -1,4 +1,4 @@
-"""A project's circuit: closed while FCM takes its messages, open while nothing it is sent can succeed. Pure.
+"""A project's circuit breaker: closed while FCM takes its messages, open while none can succeed. Pure.
 
 Open means that no claim goes through but one probe at a time, a single message, at intervals that grow. A probe that
 FCM answers for its device closes the circuit; one that fails the same way waits longer.
@@ -7,7 +7,7 @@ FCM answers for its device closes the circuit; one that fails the same way waits
 from dataclasses import dataclass, replace
 
 LONGEST = 16
-"""Times the first interval that probes are apart at the most: 4 min with the default of 15 s."""
+"""Longest interval between probes as a multiple of the first: 4 min with the default of 15 s."""
 
 
 @dataclass(frozen=True, slots=True)

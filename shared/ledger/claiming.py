@@ -19,8 +19,8 @@ from shared.ledger.times import Times
 from shared.topology import Lane
 
 PACE_TOLERANCE = 0.75
-"""Seconds that a campaign with a rate of its own may book ahead where its project's quota puts it off that long too: as
-the high lane, for the same reasons. Where the quota is free, it books a tenth of a second ahead."""
+"""Seconds that a campaign with a rate of its own may book ahead where its project's quota delays it as long: like the
+high lane, for the same reasons. Where the quota is free, it books a tenth of a second ahead."""
 
 FIND = text(f"""
     select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
@@ -51,7 +51,7 @@ BOOK_PACE = text("update campaign_pace set tat = :tat where campaign_id = :campa
 
 NOW = text("select extract(epoch from clock_timestamp())::float8 as now")
 
-# The claim and what it sends to, in one way to PostgreSQL. 500 primary keys: 1 ms. A device that is gone, inactive or
+# The claim and its targets, in one round trip to PostgreSQL. 500 primary keys: 1 ms. A device that is gone, inactive or
 # suppressed has no row here, and its position is skipped; so has one that has become another user's since a campaign
 # for users was sent. Suppression costs nothing while its lists are empty, else 0.5 ms each: `offset 0` keeps PostgreSQL
 # from hashing a list of any length for 500 devices.
@@ -89,7 +89,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch in a sender's hands.
+    """A batch that a sender holds.
 
     `start_in`, `stop_in`: seconds from `booked_at`, the claim by PostgreSQL's clock, until the first request may start
     and until the last one may.
@@ -215,9 +215,9 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
 async def give_back(tx: Writer, batch: BatchReady, *, wait: float) -> None:
     """Return an unclaimed batch to the planner, to be published again after `wait` seconds at its next epoch.
 
-    Or at the campaign's deadline if that is sooner: whatever FCM asks us to wait, what expires must be said in time.
+    Or at the campaign's deadline if that is sooner: whatever wait FCM asks for, expiry must be recorded in time.
     Its epoch is over because its message is: a sender may be quicker than the stamp of the planner that published it,
-    which would say `queued` of a batch that is in no queue.
+    which would mark a batch as `queued` that is in no queue.
     """
     key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
     if await tx.first(FIND, key) is not None:

@@ -1,7 +1,7 @@
 """Completion: one guarded update that the planner's last page, cancel, resume and every merge end with.
 
-Whoever makes the last condition true completes the campaign, once: the row it returns gets the one final event. So
-an empty audience and a last batch that beats the planner both complete.
+The transaction that makes the last condition true completes the campaign, once, and records the one final event. So a
+campaign also completes when its audience is empty, or when its last batch ends before its planning.
 """
 
 from sqlalchemy import text

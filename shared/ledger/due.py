@@ -1,4 +1,4 @@
-"""What is due: schedules, commands that were lost, batches that no step will publish."""
+"""What is due: scheduled campaigns, lost commands, batches that no planning step will publish."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""Ending what is open: cancel, a hopeless batch and `at_most_once` give every open position a letter.
+"""Ending open positions: cancel, a batch that was lost too often and `at_most_once` give each a final letter.
 
-The row says so first (epoch + 1, `reported` filled), then a result is published; a crash between the two is healed
-by the sweep, which publishes it again from the row.
+The row is written first (epoch + 1, `reported` filled), then a result is published; after a crash between the two the
+sweep publishes it again from the row.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ async def end_open(
 
 
 def result_of(row: Row[Any], outcomes: str) -> BatchResult:
-    """The result that a row stands for: what a message that was lost would have said."""
+    """The result that a row stands for, the same as in the message that was lost."""
     codes, dead = from_report(row.report)
     return BatchResult(
         campaign_id=row.campaign_id,

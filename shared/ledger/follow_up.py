@@ -21,7 +21,7 @@ _RANGE = " and b.last_id > :cursor and b.first_id <= :upto"
 def follow_up(audience: dict[str, Any], terms: Terms, steps: bool) -> tuple[str, bool]:
     """The devices of `campaign_id` with one of `outcomes`; to be walked, so that each step opens few batches.
 
-    Who has become another user's since a campaign for users was sent is no more of its audience than then.
+    A device that moved to another user since a campaign for users was sent is not in its audience.
     """
     letters = sorted({LETTERS[name] for name in audience["outcomes"]})
     campaign = terms.bind(audience["campaign_id"], "bigint")

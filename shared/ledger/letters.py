@@ -36,7 +36,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 """Letter to the name of its counter in the ledger and the API."""
 
 INFERRED = frozenset(SKIPPED + CANCELLED + EXPIRED + DEAD)
-"""Letters that claim a device was never sent to; false for a position that may have been."""
+"""Letters that say a device was never sent to; wrong for a position that may have been sent."""
 
 _TO_RANK = bytes.maketrans(ORDER.encode(), bytes(range(len(ORDER))))
 _TO_LETTER = bytes.maketrans(bytes(range(len(ORDER))), ORDER.encode())
@@ -79,7 +79,7 @@ def settle(letter: str, *, doubt: bool) -> str:
 
 
 def observed(outcomes: str) -> str:
-    """Only what was observed: all that a fenced sender may say, since others may have sent what it gave up on."""
+    """Only what was observed: a fenced sender may report no more, since others may have sent the rest."""
     return "".join(PENDING if letter in INFERRED else letter for letter in outcomes)
 
 

@@ -30,7 +30,7 @@ WINDOW = text("""
       from campaign_batch where campaign_id = :id and state <> 'finished'
 """)
 
-# The flow that a campaign may expect: its project's rate shared with the campaigns that send now.
+# The rate that a campaign may expect: its project's rate shared with the campaigns that send now.
 FLOW = text("""
     select coalesce(sum(rate) filter (where circuit_reason is null
                                         and paused_until <= extract(epoch from clock_timestamp())), 0)::float8

@@ -54,10 +54,10 @@ SET_PLATFORMS = text("update project set stopped_platforms = cast(:platforms as 
 
 
 BOOKED = 0.995
-"""Share of the quota that is booked: FCM counts arrivals, and what the network and the clocks shake together must not
-be over it."""
+"""Share of the quota that is booked: FCM counts arrivals, and messages that network and clocks bring closer together
+must not exceed it."""
 LATE = 0.1
-"""Seconds that a batch may start after its place in the quota: a claim's way to the ledger and back, with room."""
+"""Seconds that a batch may start after its place in the quota: a claim's round trip to PostgreSQL, with a margin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ async def take_turn(
 ) -> Turn | Wait:
     """Book up to `messages` of a lane, as many as a lease has time for, or a probe's one; a denial writes nothing.
 
-    `own_wait`: seconds before which the campaign's own rate lets nothing start. What would start that much later than
-    its place in the quota would come on top of what others book meanwhile, so it is told to ask again.
+    `own_wait`: seconds before which the campaign's own rate lets nothing start. A batch that would start that much
+    later than its place in the quota would add to what others book in between, so it has to ask again.
     """
     row = await _lock(tx, project)
     gate = circuit.admit(_circuit(row), now=row.now, interval=times.probe)
@@ -212,7 +212,7 @@ async def _lock(tx: Writer, project: str) -> Row[Any]:
 
 
 async def _note(tx: Writer, project: str, error: str) -> None:
-    """Keep the last thing that went wrong, for people: it stays when it is over."""
+    """Store the last error for people; it stays when the error is over."""
     await tx.run(NOTE, {"project": project, "error": error[:500]})
 
 

@@ -1,8 +1,8 @@
 """The quota governor: when the next n messages of a lane may start.
 
-A generic cell rate algorithm with one clock for the project and one for each lane, all in seconds of PostgreSQL's
-time. A lane may run ahead of now by its tolerance, the higher lanes further than the lower, so that under saturation
-the high lane is served first; a lane whose floor is due gets in whatever the others do, the sooner the later it is, so
+A generic cell rate algorithm with one clock for the project and one for each lane, all in seconds of PostgreSQL's time.
+A lane may book ahead of now by its tolerance, the higher lanes further than the lower, so that under saturation the
+high lane is served first; a lane whose floor is due is admitted whatever the others do, the sooner the later it is, so
 that the low lane still moves. A denial writes nothing and tells the exact wait. Any n is admitted, however large: what
 is limited is the start, and what follows waits longer.
 
@@ -21,7 +21,7 @@ TOLERANCE = {Lane.HIGH: 0.75, Lane.NORMAL: 0.5, Lane.LOW: 0.25}
 Longer, and the batches that wait would be all that the senders can hold, whatever their lane; shorter than a claim
 takes, and the quota would go unused."""
 WEIGHT = {Lane.HIGH: 0.7, Lane.NORMAL: 0.2, Lane.LOW: 0.1}
-"""Share of the rate that is a lane's floor. Tolerances alone starve the lower lanes."""
+"""Share of the rate that is a lane's floor: with tolerances alone the lower lanes would starve."""
 FLOOR_SLACK = 0.25
 """Seconds past the high lane's tolerance up to which a lane whose floor is due is admitted."""
 CREDIT = 0.25

@@ -1,4 +1,4 @@
-"""What is kept for how long, and its deletion in steps that nobody notices.
+"""Retention: what is kept for how long, and its deletion in small steps.
 
 A campaign's row and its counters stay for ever: a kilobyte that says what became of it. Its ledger, which knows every
 device (8 MB a million), goes after a settable time; from its first step on `ledger_deleted_at` says so. It stays for as
@@ -34,7 +34,7 @@ class Retention(BaseSettings):
     interval: Seconds = Field(60.0, description="Seconds between looks for what may be deleted")
 
 
-# A ledger is given up as a whole, by the mark, before its first batch goes; what has a plan still is not gone.
+# A ledger is marked as deleted before its first batch is deleted; while it has a plan, batches are left.
 BEGUN = text("""
     select c.id from campaign_plan p join campaign c on c.id = p.campaign_id
      where c.ledger_deleted_at is not null order by c.id limit 1 for no key update of c skip locked

@@ -1,9 +1,10 @@
-"""Steering: what changes while a campaign is under way. Its rate, its lane, and the stop of everything.
+"""Steering: changes of a running campaign (its rate, its lane), and the stop of everything.
 
-A new rate binds every claim from now on, and holders release at their next look what they have not sent at the old
-one. A new lane takes what nobody holds: planned and queued batches go to a new epoch and are published again, so that
-what the old lane still holds is stale. Batches that wait for a retry come back by the lane they left, and book the
-new lane's share. Checked against the ledger's model: a batch that is planned or queued may move to a new epoch.
+A new rate applies to every claim from now on, and holders release at their next poll what they have not sent at the old
+one. A new lane takes the batches that no sender holds: planned and queued batches go to a new epoch and are published
+again, so that what the old lane still holds is stale. Batches that wait for a retry come back by the lane they left,
+and book the new lane's share. Checked against the ledger's model: a batch that is planned or queued may move to a new
+epoch.
 """
 
 from collections.abc import Sequence

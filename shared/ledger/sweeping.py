@@ -29,7 +29,7 @@ from shared.ledger.times import Times
 SLICE = 500
 """Rows that one sweep touches in one transaction."""
 MAX_LOST = 5
-"""Leases that may be lost over one batch before its open positions end unknown: something in it kills its senders."""
+"""Leases that one batch may lose before its open positions end as unknown: something in it crashes its senders."""
 
 DUE = text("""
     select b.campaign_id, b.batch_no, b.epoch, b.state, b.lane, b.outcomes, b.reported, b.report, b.doubt, b.lost,

@@ -1,4 +1,4 @@
-"""What bends a project's rate below its quota: the ramp after idleness and the cut after a 429. Pure.
+"""What lowers a project's rate below its quota: the ramp after idleness and the cut after a 429. Pure.
 
 FCM asks for a ramp from nothing to the full rate over a minute or more, and answers 429 when a quota is used up. The
 rate in force is the least of the quota, the ramp and what a cut has recovered to: additive increase, multiplicative
@@ -23,7 +23,7 @@ RECOVERY = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A project's quota in messages a second, and since when and how it is bent (seconds of PostgreSQL's time)."""
+    """A project's quota in messages a second, and since when and how it is lowered (seconds of PostgreSQL's time)."""
 
     quota: float
     ramp_from: float = 0.0

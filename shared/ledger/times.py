@@ -1,4 +1,4 @@
-"""How long the ledger waits before it believes that something is lost. The same in every service of a stack."""
+"""Timeouts after which the ledger treats something as lost. They must be the same in every service of a stack."""
 
 from typing import Self
 

@@ -51,17 +51,17 @@ class Listener:
             await self._done.wait()
 
     def close(self) -> None:
-        """Give the address back, also when nothing was ever served."""
+        """Close the socket, also when nothing was ever served."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without hands on the process: signals belong to `lifecycle`, at its entry."""
+    """uvicorn without signal handlers: signals are handled by `lifecycle`."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Capture none."""
+        """Install no handlers."""
         yield
 
 

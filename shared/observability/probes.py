@@ -1,9 +1,9 @@
 """Probes and metrics of a worker over HTTP.
 
 Liveness says that the event loop turns. Readiness says that work can be done: consumers registered, PostgreSQL
-reachable, not draining. Broker alarms are in neither: restarting a worker does not lift one. What hinders the work and
-is not this process's to mend (an FCM project that refuses us) is told in readiness as `notes` and turns nothing red:
-else the very deployment that brings new credentials would wait for the old ones to work.
+reachable, not draining. Broker alarms are in neither: restarting a worker does not lift one. What stops the work and
+cannot be repaired by a restart (an FCM project that refuses us) is shown in readiness as `notes` and does not fail it:
+else the deployment that brings new credentials would wait for the old ones to work.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,14 +46,14 @@ Notes = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 async def nothing_to_note() -> Mapping[str, str]:
-    """Say nothing."""
+    """No notes."""
     return {}
 
 
 async def readiness(checks: Mapping[str, Check], notes: Notes = nothing_to_note) -> JSONResponse:
     """Run every check; 200 with the notes when all pass, else 503 with what is missing by check.
 
-    A check that fails itself is a check that does not pass: whoever asks needs to hear why, whatever it is.
+    A check that raises counts as failed, with the error as the reason.
     """
     faults = {name: fault for name, check in checks.items() if (fault := await _checked(name, check)) is not None}
     if faults:

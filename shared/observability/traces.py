@@ -8,7 +8,7 @@
 | `fcm.send_batch` | a batch's messages are on the wire | child of the batch |
 | `merge` | a window of results is merged | a trace of its own, linked to every batch in it |
 
-Links, not parents, where one fans out into thousands: a trace of a million devices could be read by nobody.
+Links, not parents, where one fans out into thousands: a trace of a million devices could not be read.
 Messages carry the context as `traceparent` in their headers, rows of the outbox in a column.
 """
 
@@ -40,7 +40,7 @@ Attributes = Mapping[str, Value]
 
 
 class Carrier(Protocol):
-    """A message in our hands, as far as a span wants to know it."""
+    """A delivered message, as far as a span needs it."""
 
     @property
     def kind(self) -> str | None:
@@ -125,7 +125,7 @@ def merged(traceparents: Iterable[str | None]) -> Generator[None]:
 
 @contextmanager
 def sent(**attributes: Value) -> Generator[Span]:
-    """A batch's messages on their way to FCM and back."""
+    """The sending of a batch's messages, until all are answered."""
     with _span("fcm.send_batch", SpanKind.CLIENT, attributes=attributes, inside=True) as span:
         yield span
 
@@ -151,7 +151,7 @@ def _span(
 
 
 def _context(traceparent: str | None) -> Context | None:
-    """What a message or client says; what is malformed counts as nothing."""
+    """The context that a message or client sent; a malformed one is ignored."""
     return _format.extract({MESSAGE_HEADER: traceparent}, Context()) if traceparent else None
 
 

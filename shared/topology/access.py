@@ -1,8 +1,8 @@
 """Who may do what in the vhost: a broker user per service, with the least that it needs, as frozen values.
 
-RabbitMQ asks for `write` on an exchange to publish and for `read` on a queue to consume. To look (a passive
-declaration) any right on it is enough from 4.3.1 on; up to 4.2.5 none is needed, and 4.2.6 and 4.3.0 want `configure`,
-which no service gets: the bootstrap owns the topology, and services go on without looks (`shared.amqp.depth`).
+RabbitMQ requires `write` on an exchange to publish and `read` on a queue to consume. For a passive declaration any
+permission on it is enough from 4.3.1 on; up to 4.2.5 none is needed, and 4.2.6 and 4.3.0 want `configure`, which no
+service gets: the bootstrap owns the topology, and services go on without looks (`shared.amqp.depth`).
 
 So who looks at a queue that it does not consume has `write` on it. That right opens nothing else: RabbitMQ asks for it
 on a queue only to bind, with `read` on the exchange, which no service has on any.

@@ -1,4 +1,4 @@
-"""Whether what a process uses is as it is declared, asked by declaring it again: only who may declare can ask.
+"""Compares what a process uses with its declaration by declaring it again: only a user that may declare can.
 
 Asked once while all is there, by a service whose user may declare; the restricted users of `access` are refused, and
 leave it to the bootstrap. What differed is asked again with each look, until it does not. The service works on

@@ -1,4 +1,4 @@
-"""Put the topology on a broker. One bootstrap owns it: services look passively, and mend it by `repair`."""
+"""Put the topology on a broker. The bootstrap owns it: services declare passively, and repair it by `repair`."""
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel

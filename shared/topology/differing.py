@@ -1,4 +1,4 @@
-"""What is on a broker under our names and is not as we declare it: of another type, or with other arguments.
+"""Exchanges and queues that exist under our names with another type or other arguments than we declare.
 
 RabbitMQ changes no queue and no exchange that is there: it refuses to declare it otherwise, and names the first thing
 that differs. The management API shows all of them (and `steering` what policies make of them).

@@ -1,6 +1,6 @@
-"""A look at exchanges and queues: which are missing, how deep those are that are there, which may not be looked at.
+"""Inspects exchanges and queues: which are missing, how deep the others are, which may not be inspected.
 
-What may not be looked at (see `shared.amqp.depth`) is taken to be there. That it is missing shows when it is used: a
+What may not be inspected (see `shared.amqp.depth`) is assumed to exist. If it is missing, that shows when it is used: a
 publish closes its channel or comes back, a consumer is not registered.
 """
 
@@ -31,7 +31,7 @@ class Seen:
 
 
 class Inspector:
-    """Looks over one connection; what was refused it leaves alone for a while."""
+    """Inspects over one connection; what was refused it does not ask for again for a while."""
 
     def __init__(self, connection: AbstractRobustConnection) -> None:
         self._connection = connection
@@ -86,7 +86,7 @@ class Inspector:
         return seen
 
     async def channel(self) -> AbstractChannel:
-        """A channel that nobody opens again; raises `BrokerUnavailableError`."""
+        """A channel that is not reopened by itself; raises `BrokerUnavailableError`."""
         transport = self._connection.transport
         if transport is None:
             raise BrokerUnavailableError(f"The topology cannot be looked at: RabbitMQ's connection is lost. {CHECK}")

@@ -1,6 +1,6 @@
-"""What a queue is asked for a sign of life, each time on a connection of its own.
+"""Probes whether a queue has a leader, each time on a connection of its own.
 
-What waits for a queue's leader holds up everything on its channel, and RabbitMQ may end the connection.
+A request that waits for a queue's leader blocks its channel, and RabbitMQ may close the connection.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ TRIAL_LIVES = 60_000
 
 
 class LeaderProbe:
-    """Asks at the node of `connection`; `refused` once it was not allowed to declare or delete."""
+    """Probes at the node of `connection`; `refused` once it was not allowed to declare or delete."""
 
     def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
@@ -68,7 +68,7 @@ class LeaderProbe:
         return Answer.SERVES
 
     async def a_new_one_works(self, like: Queue) -> bool:
-        """Whether a queue that is declared now takes a message and gives it: else the broker is in trouble, not one."""
+        """Whether a newly declared queue takes and delivers a message: if not, the broker has failed, not one queue."""
         name = f"{like.name}.trial-{uuid.uuid4().hex}"
         arrived = asyncio.Event()
         try:

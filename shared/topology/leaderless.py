@@ -1,4 +1,4 @@
-"""Queues that RabbitMQ knows and that do nothing: without a leader they confirm no message and give none.
+"""Queues that exist and do not work: without a leader they confirm no message and deliver none.
 
 RabbitMQ 3.10.8 makes one out of a queue that was deleted, declared again, and not yet on disk when the broker was
 killed; a cluster, of a queue whose nodes are away. Who asks passively is told that it is there, and what is published
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Leaderless:
-    """Asks the suspects among the queues that a process uses, and deletes what serves nobody for `patience` seconds.
+    """Probes the suspected queues of a process, and deletes those that have not worked for `patience` seconds.
 
     A minute is enough: a long queue is read for some of it when the broker starts, and a cluster elects leaders sooner.
     """
@@ -86,9 +86,9 @@ class Leaderless:
         return " ".join(said) or None
 
     async def look(self, present: Sequence[Queue]) -> bool:
-        """Ask those of these queues that are suspected, and delete what is given up.
+        """Probe those of these queues that are suspected, and delete those that are given up.
 
-        False: there was nothing to ask. Trouble with the broker says nothing of a queue, and is not raised.
+        False: none was suspected. A failure of the broker proves nothing about a queue, and is not raised.
         """
         suspects = [queue for queue in present if self._suspected(queue)]
         answers = await asyncio.gather(*(self._broker.answer(queue) for queue in suspects))

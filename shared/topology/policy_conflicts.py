@@ -1,4 +1,4 @@
-"""Policies of the operator's that change what happens to the messages in our queues.
+"""Conflicts: policies of the operator that change what happens to the messages in our queues.
 
 RabbitMQ applies one policy to a queue, the one of the highest priority that matches, and one operator policy. What a
 queue was declared with beats its policy; an operator policy beats both where it is stricter.
@@ -14,7 +14,7 @@ from shared.topology.differing import Difference
 FORBIDDEN = frozenset(
     {"dead-letter-exchange", "dead-letter-routing-key", "dead-letter-strategy", "expires", "message-ttl", "overflow"}
 )
-"""What no policy may say of our queues: messages would be dropped, or go where nobody waits for them."""
+"""What no policy may set on our queues: messages would be dropped, or routed where nothing consumes them."""
 STRICTER = frozenset({"expires", "message-ttl"})
 """Where an operator policy counts beside an argument, if it is lower."""
 QUEUES_TOO = frozenset({"all", "queues", "quorum_queues"})
@@ -26,7 +26,7 @@ Policies = Sequence[Mapping[str, Any]]
 def policy_conflicts(
     policies: Policies, operator_policies: Policies, queues: Sequence[Queue] = QUEUES
 ) -> list[Difference]:
-    """Which of these say of our queues what they must not, a difference for each queue and policy."""
+    """Policies that set on our queues what none may set: a difference for each queue and policy."""
     found = []
     for queue in queues:
         for kind, listed in (("policy", policies), ("operator policy", operator_policies)):

@@ -9,11 +9,11 @@ so: that it is missing shows in the first message that is returned, and such a m
 | may declare (`./run`, a single user) | what is missing is declared and bound, consumers and publishes come back |
 | may not (the restricted users of `access`) | readiness names it, with the command that puts it back |
 
-A queue that is there and serves nobody (`leaderless`) is deleted first, and then put back like one that is missing.
-What cannot be put back, or serves nobody, is let go of: it would harm the other queues of its connection.
-What is there and was declared otherwise (`comparing`) stays as it is, and readiness names it to who may declare.
-A consumer that the broker has forgotten (its queue was deleted and made again) is registered anew.
-What was in a deleted queue is lost there and nowhere else: the ledger's sweeps publish it again.
+A queue that exists and does not work (`leaderless`) is deleted first, and then declared like one that is missing. A
+queue that cannot be declared, or does not work, is not used any more: it would harm the other queues of its connection.
+What is there and was declared otherwise (`comparing`) stays as it is, and readiness names it to who may declare. A
+consumer that the broker has forgotten (its queue was deleted and made again) is registered anew. What was in a deleted
+queue is lost there and nowhere else: the ledger's sweeps publish it again.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class Repair:
         metrics.TOPOLOGY_MISSING.set_function(lambda: len(self._lacking()) + len(self._leaderless))
 
     async def run(self) -> None:
-        """Look and mend for ever; a broker that is away is waited for."""
+        """Check and repair until cancelled; waits for a broker that is down."""
         task = asyncio.current_task()
         # aiormq swallows a cancellation that comes while it closes a channel; this loop must not outlive its service.
         while task is None or not task.cancelling():

@@ -1,4 +1,4 @@
-"""Who may call, how often, and what is remembered of it.
+"""Access: who may call, how often, and what is recorded of it.
 
 In: every request below `/v1`. Out: the principal that routes ask their role of, the audit log, answers kept for
 repeated requests. Owns: `api_key`, `audit_log`, `idempotency`. Promises: a revoked key is refused within a second by

@@ -43,7 +43,7 @@ UNCHANGING = frozenset(
 
 KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 NOT_KEPT = frozenset({401, 403, 413, 429})
-"""Answers that say nothing about the request itself; like those of 500 and up they free the key."""
+"""Statuses that do not depend on the request itself; like those of 500 and up they free the key."""
 MAX_ANSWER = 1_048_576
 """Bytes of an answer that are kept; no answer to a POST comes near."""
 KEPT_HEADERS = ("content-type", "location", "etag")

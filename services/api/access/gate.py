@@ -1,4 +1,4 @@
-"""The gate: below `/v1` nobody gets in without a key, and no key more often than it may."""
+"""The gate: below `/v1` every request needs a key, and every key has its rate limit."""
 
 import math
 import time

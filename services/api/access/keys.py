@@ -1,4 +1,4 @@
-"""API keys as a request meets them: from what was offered to who it is."""
+"""API keys: from the key that a request carries to the principal."""
 
 import asyncio
 import hmac
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 PREFIX = "crl_"
 """What every key begins with, so that scanners of repositories and logs recognise one."""
 SHOWN = 8
-"""Characters of a key that are kept and shown: the prefix and 24 bits to tell keys apart, none the wiser."""
+"""Characters of a key that are stored and shown: the prefix and 24 bits, to tell keys apart without revealing one."""
 FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 TRUST = 1.0
 """Seconds that a look-up is believed: how long another process than the revoking one may still accept a key."""
@@ -83,7 +83,7 @@ class Keys:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write who was used; when PostgreSQL is away, later."""
+        """Write which keys were used; later, when PostgreSQL cannot be reached."""
         used, self._used = self._used, set()
         if not used:
             return

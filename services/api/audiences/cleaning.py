@@ -1,4 +1,4 @@
-"""What deletions leave: members of deleted lists, and imports that nobody asks for any more. In small steps."""
+"""Deletes in small steps what deletions leave: members of deleted lists, and old imports."""
 
 import asyncio
 

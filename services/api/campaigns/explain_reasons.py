@@ -10,7 +10,7 @@ from shared.topology import Lane
 Figures = Mapping[str, float | int | str | None]
 
 STUCK = 5.0
-"""Seconds that a command may wait for the broker, or a report for its merge, before somebody should know."""
+"""Seconds that a command may wait for the broker, or a report for its merge, before it counts as a reason."""
 BACKLOG = 100
 """Results in the aggregator's queue that are more than a window's worth."""
 AHEAD = 0.5

@@ -1,4 +1,4 @@
-"""`GET /v1/campaigns/{id}/forecast`: what sending it would mean, before anybody does."""
+"""`GET /v1/campaigns/{id}/forecast`: what sending it would mean, without sending it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`POST /v1/stop` and its undoing: everything at once, for the minute in which nobody wants to choose."""
+"""`POST /v1/stop` and its undoing: an emergency stop of everything at once."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self

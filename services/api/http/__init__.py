@@ -1,4 +1,4 @@
-"""HTTP manners, without a word of campaigns or devices: problems, faults, ETags, cursors, what surrounds a request.
+"""HTTP itself, without campaigns or devices: problems, error handlers, ETags, cursors, middleware.
 
 Promises: every refusal is an RFC 9457 problem with a stable `type`; no body beyond its limit is read; a page's cursor
 is opaque. Reading order: `problems` (every refusal), `faults` (errors to problems), `middleware`, then `content_type`,

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a route becomes a problem here; one place decides what the outside may see."""
+"""Every error of a route becomes a problem here: this one place decides what a client may see."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ def install_faults(app: FastAPI) -> None:
 
 
 def internal_problem(error: Exception) -> Response:
-    """The answer for what nobody foresaw; the log has the rest."""
+    """The answer for an unexpected error; the log has the details."""
     log.error("request.failed", error=repr(error), exc_info=error)
     return problem_response(INTERNAL, "This is a fault of Carillon's. The logs name it under this instance's id.")
 
@@ -69,7 +69,7 @@ async def _on_unavailable(_request: Request, error: Exception) -> Response:
 
 
 def unavailable_problem(error: Exception) -> Response:
-    """The answer while PostgreSQL or the broker is away."""
+    """The answer while PostgreSQL or the broker cannot be reached."""
     log.warning("request.unavailable", error=f"{type(error).__name__}: {error}")
     said = error.said if isinstance(error, DatabaseUnavailableError) else ""
     return problem_response(

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line, its metric, headers of safety, a limit to its body."""
+"""Middleware around every request: its id, log line and metric, security headers, a limit to its body."""
 
 import re
 import time

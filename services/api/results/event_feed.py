@@ -1,4 +1,4 @@
-"""New events, looked for once for all streams of this process.
+"""New events, polled once for all streams of this process.
 
 While somebody streams, one task asks the ledger a few times a second for what has been committed since, and hands it
 to the streams; one that does not keep up is ended, and its client takes up again where it was. Nothing is asked
@@ -23,7 +23,7 @@ from shared.errors import UnavailableError
 log = structlog.get_logger()
 
 LOOK = 0.25
-"""Seconds between looks: what an operator sees is that old at the most."""
+"""Seconds between polls: what an operator sees is at most that old."""
 PAGE = 500
 """Events read at once."""
 BEHIND = 1000
@@ -159,7 +159,7 @@ class EventFeed:
                 stream.end()
 
     async def run(self) -> None:
-        """Look for ever; what cannot be read now is read later."""
+        """Poll until cancelled; what cannot be read now is read later."""
         while True:
             await self._somebody.wait()
             try:

@@ -1,4 +1,4 @@
-"""The broker's side of dead letters: looked at, put back, thrown away.
+"""The broker's side of dead letters: reading, replaying and discarding them.
 
 A look takes messages one by one without acking and lets the channel go, and the broker has them all again, in their
 order. While it lasts nobody else sees them, so looks of this process take turns; another process's look at the same
@@ -26,7 +26,7 @@ from shared.topology import DEAD_LETTERS
 log = structlog.get_logger()
 
 MOST = 1000
-"""Letters in one look: a second or so. Who has more of them has a cause to repair, not letters to read."""
+"""Letters in one look: a second or so. If there are more, their cause has to be repaired first."""
 MOST_BYTES = 16 * 1024 * 1024
 """Bytes of bodies in one look."""
 TIMEOUT = 30.0

@@ -1,7 +1,7 @@
 """What a dead letter is: pure. It says where it was, why it died, and where a replay would put it.
 
-Two ways lead to `dead`: a service buries what it cannot read or what keeps crashing, with headers of ours that say why;
-the broker moves what was delivered too often, with an `x-death` of its own.
+A message gets to `dead` in two ways: a service publishes what it cannot decode or what keeps crashing, with the reason
+in headers of ours; the broker moves what was delivered too often, with its own `x-death`.
 """
 
 import hashlib

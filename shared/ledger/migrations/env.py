@@ -24,7 +24,7 @@ def _migrate(connection: Connection) -> None:
 
 async def _main() -> None:
     url = context.config.attributes["database_url"]
-    # No timeouts: a migration takes what it takes, and waits for whoever holds the ledger.
+    # No timeouts: a migration takes as long as it needs, and waits for locks on the ledger.
     sessions = Sessions(url, name="migrations", settings={}, command_timeout=None)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=sessions.open, poolclass=NullPool)
     event.listen(engine.sync_engine, "connect", sessions.without_cache)

@@ -1,4 +1,4 @@
-"""A chunk of an import on its way into PostgreSQL: not too many at once, and again while it cannot be reached."""
+"""Writes a chunk of an import to PostgreSQL: a limited number at once, with retries while it cannot be reached."""
 
 import asyncio
 import time
