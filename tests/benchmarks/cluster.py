@@ -118,7 +118,7 @@ def main(
 
 
 def targets(figures: Mapping[str, Any]) -> dict[str, bool]:
-    """What is promised, and whether it was so; a full disk blocks whoever publishes as long as it is full."""
+    """The promises, and whether they held; a full disk blocks every publisher for as long as it is full."""
     silent = figures["fault"] == "full" or figures["fcm_silent_s"] <= SILENT_AT_MOST
     return {
         f"at most {SILENT_AT_MOST:.0f} s without a push": silent,

@@ -79,7 +79,7 @@ class Play:
         return None
 
     def disturbances(self) -> list[Disturbance]:
-        """What was disturbed when, whoever did it."""
+        """What was disturbed when, by any fault."""
         return [
             Disturbance(name.split()[-1], self.began_at + fault.at, self.began_at + fault.at + fault.lasted)
             for fault in self.history.happened

@@ -70,7 +70,7 @@ class Pair:
         os.kill(await _ask(self.primary, SENDERS), signal.SIGSTOP)
 
     async def fail_over(self) -> None:
-        """End the primary at once, the way to its standby too, and promote that."""
+        """Kill the primary and cut its replication at once, and promote the standby."""
         assert self.standby is not None
         sender = await _ask(self.primary, SENDERS)
         await asyncio.to_thread(self.primary.process.kill)

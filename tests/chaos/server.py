@@ -96,7 +96,7 @@ class Grounds(Stack):
         return server
 
     def follow_the_primary(self) -> None:
-        """Look on at whoever is the primary now."""
+        """Read the server that is the primary now."""
         assert self.pair is not None
         self.postgres = self.pair.primary
         self.processes["postgres"] = self.pair.primary.process

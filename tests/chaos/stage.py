@@ -76,7 +76,7 @@ _PATIENCE = 60.0
 
 @dataclass
 class Stage:
-    """A running stack under fault; `held` are the names that a fault has in its hands just now."""
+    """A running stack under fault; `held` are the names that a fault acts on at present."""
 
     stack: Grounds
     http: httpx.AsyncClient

@@ -57,7 +57,7 @@ def claim_nothing(real: Callable[..., Any], tx: Transaction, values: Values) -> 
 
 
 def any_holder(real: Callable[..., Any], tx: Transaction, values: Values) -> Any:
-    """Release a batch whoever holds it by now."""
+    """Release a batch, whichever sender holds it now."""
     batch = tx.tables.batches[values["campaign_id"], values["batch_no"]]
     return real(tx, {**values, "epoch": batch.epoch, "holder": batch.holder})
 

@@ -66,7 +66,7 @@ def test_a_full_message_has_only_fields_that_fcm_knows() -> None:
 
 
 def test_the_full_message_sets_every_field_that_a_caller_may_set() -> None:
-    """So that the test above speaks for all of them."""
+    """So that the test above covers all of them."""
 
     def unset(shape: Shape, path: str) -> Iterator[str]:
         for name in type(shape).model_fields:

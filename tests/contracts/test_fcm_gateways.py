@@ -102,7 +102,7 @@ async def test_both_gateways_send_the_same_json(rig: Rig, content: PushContent, 
     ],
 )
 async def test_both_gateways_bring_back_the_same_answer(rig: Rig, played: Played) -> None:
-    """Each of FCM's refusals leads to one verdict, whoever carried it."""
+    """Each of FCM's refusals leads to one verdict, whichever gateway received it."""
     rig.emulator.follow(Script(shares={played: 1.0}, retry_after=9))
     template = Template(BARE, 7).for_batch(now=NOW, deadline=None)
     verdicts = [

@@ -61,7 +61,7 @@ async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
         request.config.stash[RAN_ON].add(await versions(running.amqp_url, running.database_url))
         failed = request.session.testsfailed
         yield running
-        # An error keeps the folder: whoever looks into a failure needs its logs and its ledger.
+        # An error keeps the folder: its logs and its ledger are needed to find the cause.
         failure = AssertionError("a test failed") if request.session.testsfailed > failed else None
         await running.__aexit__(type(failure) if failure else None, failure, None)
 

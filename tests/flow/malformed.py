@@ -1,4 +1,4 @@
-"""Messages that no service can handle, on the way to each queue."""
+"""Messages that no service can handle, for each queue."""
 
 import json
 
@@ -14,7 +14,7 @@ Malformed = tuple[str, str, str | None, bytes, str]
 
 
 def malformed() -> list[Malformed]:
-    """What no service can handle, on the way to each queue."""
+    """What no service can handle, for each queue."""
     nonsense = (b"", b"\xff\xfe", b"nonsense", b"[]", b"{}", b'{"campaign_id": "one"}')
     wrong: list[Malformed] = []
     for body in nonsense:
@@ -48,7 +48,7 @@ def malformed() -> list[Malformed]:
 
 
 def contradictions(campaign_id: int) -> list[Malformed]:
-    """Results that speak of a real campaign, but cannot be its own: its batch 0 has two devices."""
+    """Results that name a real campaign, but cannot belong to it: its batch 0 has two devices."""
     own = {"campaign_id": campaign_id, "batch_no": 0, "epoch": 0, "outcomes": ".."}
     results = (
         {"campaign_id": NO_CAMPAIGN},

@@ -147,7 +147,7 @@ class System:
             yield group._asdict()
 
     async def _where(self, campaign_id: int) -> str:
-        """Where its open batches are, for whoever reads a failure."""
+        """Where its open batches are, for the message of a failed test."""
         rows = await self.ledger.fetch(
             "select state, count(*) as n, min(due_at - now()) as due from campaign_batch"
             " where campaign_id = $1 and state <> 'finished' group by state",
@@ -208,7 +208,7 @@ class System:
 
     @contextlib.asynccontextmanager
     async def frozen(self, table: str) -> AsyncIterator[None]:
-        """Let nobody write to a table: whoever must hangs in the middle of a transaction, until the block ends."""
+        """Lock a table against writes: a transaction that writes to it hangs until the block ends."""
         connection = await asyncpg.connect(self.stack.database_url)
         try:
             async with connection.transaction():

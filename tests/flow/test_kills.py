@@ -28,7 +28,7 @@ async def test_a_sender_killed_in_mid_campaign_loses_nothing(system: System) -> 
 
 
 async def test_a_planner_killed_within_a_step_and_between_steps_plans_every_device_once(system: System) -> None:
-    """An uncommitted step leaves nothing; a committed one is published by whoever comes next."""
+    """An uncommitted step leaves nothing; a committed one is published by the next planner."""
     campaign_id = await system.create(await system.audience(12_000))
     async with system.frozen("campaign_batch_member"):
         await system.act(campaign_id, "send")

@@ -62,7 +62,7 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 async def test_a_state_of_postgresql_in_mid_campaign_repeats_nothing(system: System, state: str) -> None:
-    """Whoever must write holds what it has, says so in readiness, and comes back with it."""
+    """A service that must write holds its messages, reports it in readiness, and goes on with them afterwards."""
     await system.fcm.follow({"shares": {}, "latency": "fixed:100ms"})
     pids = {name: process.pid for name, process in system.stack.processes.items()}
     campaign_id = await system.send(await system.audience(6000), rate=1000)

@@ -83,7 +83,7 @@ async def test_a_vhost_wiped_in_mid_campaign_is_filled_again_and_nobody_is_pushe
 
 
 async def test_a_queue_that_the_brokers_crash_leaves_without_a_leader_is_put_back(system: System) -> None:
-    """RabbitMQ 3.10.8 does so to one that was declared anew just before; nobody is pushed twice, and all end ready."""
+    """RabbitMQ 3.10.8 does so to a queue that was just declared again; no device gets two pushes, and all end ready."""
     if system.stack.broker.kind != "package":
         pytest.skip("the broker is not ours to kill")
     await system.fcm.follow({"shares": {"UNAVAILABLE": 0.1}})

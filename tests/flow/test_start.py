@@ -1,4 +1,4 @@
-"""Servers that are not there when a service starts: waited for, aloud, and not for ever."""
+"""Servers that are down when a service starts: it waits for a limited time and logs it."""
 
 import asyncio
 import signal
@@ -170,7 +170,7 @@ async def test_a_service_whose_broker_falls_silent_while_it_starts_ends_when_it_
 
 @asynccontextmanager
 async def leads_astray(system: System, at: int, then: Callable[[Forwarder], None]) -> AsyncIterator[FrameForwarder]:
-    """A way to the broker on which something happens before it has answered so many frames."""
+    """A forwarder to the broker that fails before the broker has answered so many frames."""
     way = FrameForwarder(free_port(), to=urlsplit(system.stack.amqp_url).port or 0, at=at, then=then)
     await way.open()
     try:

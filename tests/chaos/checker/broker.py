@@ -42,7 +42,7 @@ def dead_letters(state: State) -> list[str]:
 
 
 def _emptied(state: State, at: float, queue: str) -> bool:
-    """Whether the message may have gone with its queue, or with the rung on its way to it."""
+    """Whether the message may have been lost with its queue, or with the retry queue before it."""
     ways = {queue, *(rung.name for rung in RUNGS.values())} if queue.startswith("sender.") else {queue, DELAY}
     return any(name in ways and when > at for when, name in state.emptied)
 

@@ -33,7 +33,7 @@ class CampaignBooks:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """That a fault had a process or a server in its hands, in seconds since the epoch."""
+    """The time in which a fault acted on a process or a server, in seconds since the epoch."""
 
     name: str
     began: float

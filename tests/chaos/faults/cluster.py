@@ -80,7 +80,7 @@ def slowed(number: int) -> Act:
 
 
 def full(number: int) -> Act:
-    """Let one node find its disk full: all of them block whoever publishes."""
+    """Raise the disk alarm on one node: all nodes then block publishers."""
 
     @asynccontextmanager
     async def act(stage: Stage) -> AsyncGenerator[str]:

@@ -70,7 +70,7 @@ async def disconnected(stage: Stage) -> AsyncGenerator[str]:
 
 
 def locked(table: str) -> Act:
-    """Let nobody write to a table: whoever must hangs in the middle of a transaction."""
+    """Lock a table against writes: a transaction that writes to it hangs."""
 
     @asynccontextmanager
     async def act(stage: Stage) -> AsyncGenerator[str]:

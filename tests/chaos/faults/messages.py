@@ -66,7 +66,7 @@ def duplicated(salt: int) -> Act:
 
 @asynccontextmanager
 async def broken(stage: Stage) -> AsyncGenerator[str]:
-    """Publish what no service can handle, on the way to each queue; what no queue takes now comes back to us."""
+    """Publish messages that no service can handle, to each queue; messages that no queue takes are returned."""
     taken = 0
     async with stage.channel() as channel:
         for exchange, key, kind, body, queue in malformed():

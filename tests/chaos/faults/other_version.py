@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.faults.other_version MODULE`: a service as another version of it would speak.
+"""`python -m tests.chaos.faults.other_version MODULE`: a service that behaves as another version of it.
 
 Every message that it publishes carries a field that this version does not know, and lacks those that it could do
 without: what two versions meet in a rolling upgrade. Its events lose nothing, for their data is the subscribers'.

@@ -1,4 +1,4 @@
-"""Two versions of a service at once: one of its processes speaks as another version would, for a while."""
+"""Two versions of a service at once: one of its processes behaves as another version for a while."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

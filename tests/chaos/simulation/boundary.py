@@ -18,7 +18,7 @@ Trouble = Callable[[str], Exception]
 
 
 class Boundary:
-    """The way out of one process."""
+    """The boundary of one process: every call that leaves it."""
 
     def __init__(self, process: Process, weather: Weather) -> None:
         self.process = process

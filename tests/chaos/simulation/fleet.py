@@ -1,4 +1,4 @@
-"""The processes of a schedule: each has a place, and whoever dies there is followed by another a little later."""
+"""The processes of a schedule: each has a place, and a process that dies is replaced by another a little later."""
 
 import asyncio
 from functools import partial

@@ -1,4 +1,4 @@
-"""The sender's way to the FCM in memory: a `Gateway` that paces with the services' own `PacedBatch`."""
+"""The sender's gateway to the FCM in memory; it paces with the services' own `PacedBatch`."""
 
 import asyncio
 from dataclasses import dataclass

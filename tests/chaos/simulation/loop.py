@@ -18,7 +18,7 @@ class Gate(Protocol):
     killed: bool
 
     def hold(self, handle: asyncio.Handle) -> None:
-        """Take a handle that may not run now: keep it for later, or drop it for ever."""
+        """Take a handle that may not run now: keep it for later, or drop it."""
 
 
 PROCESS: contextvars.ContextVar[Gate | None] = contextvars.ContextVar("PROCESS", default=None)

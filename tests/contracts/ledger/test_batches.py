@@ -263,7 +263,7 @@ async def test_what_is_given_back_is_planned_for_later_but_no_later_than_its_dea
 
 
 async def test_a_batch_that_waits_is_given_back_with_all_that_is_known_of_it(desk: Desk) -> None:
-    """Attempts, doubts and letters; whoever gives the same message back again changes nothing."""
+    """Attempts, doubts and letters; giving the same message back again changes nothing."""
     (batch, _) = await desk.planned()
     claim = granted(await desk.claim(batch))
     known = Release("A.", retry_after=5.0, attempt=2, unanswered=True)

@@ -78,7 +78,7 @@ MOVES = {
 
 
 class Twins:
-    """Any caller of any store, at any time, with anything that it may have in its hands."""
+    """Any caller of any store, at any time, with anything that it may hold."""
 
     def __init__(self, seed: int, postgresql: PostgresqlDesk, *, delivery: str) -> None:
         self.rng = Random(f"{delivery} {seed}")

@@ -55,7 +55,7 @@ def test_an_error_in_the_block_pulls_the_cork_too(pair: tuple[socket.socket, soc
 
 
 def test_what_is_no_connection_is_left_alone(pair: tuple[socket.socket, socket.socket]) -> None:
-    """Libcurl waits on pipes too, and closes sockets without a word."""
+    """Libcurl waits on pipes too, and closes sockets without notice."""
     near, far = pair
     reading, writing = os.pipe()
     closed = os.dup(writing)

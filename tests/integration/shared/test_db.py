@@ -121,7 +121,7 @@ async def test_a_pool_that_stays_empty_is_unavailable(database_url: str, monkeyp
 async def test_a_value_that_is_wrong_stays_what_it_is(
     database: Database, statement: str, values: dict[str, object], state: str
 ) -> None:
-    """Waiting would not make it right: whoever asked is told, and its message is poison."""
+    """Waiting would not help: the caller gets the error, and its message is a poison message."""
     with pytest.raises(DBAPIError) as error:
         async with database.read() as tx:
             await tx.first(text(statement), values)

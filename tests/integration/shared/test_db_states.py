@@ -119,7 +119,7 @@ async def test_a_database_that_takes_no_writes_is_trouble_and_not_ready(role: Ro
 async def test_a_connection_that_takes_no_writes_is_let_go_with_all_that_are_as_old(
     role: Role, database: Database
 ) -> None:
-    """After a fail-over the old ones lead to what was the primary: they would say so again and again."""
+    """After a failover the old connections lead to the former primary: they would fail again and again."""
     await role.says("alter role {role} set default_transaction_read_only = on")
     await role.cut()
     both = asyncio.Barrier(2)
@@ -286,7 +286,7 @@ async def test_no_connection_left_for_the_user_is_trouble(role: Role, database: 
 async def test_a_transaction_that_is_always_a_victim_is_told_as_trouble_where_it_may_not_go_again(
     database: Database,
 ) -> None:
-    """`write` and `single` leave it to whoever asked; `again` goes again at once."""
+    """`write` and `single` leave the retry to the caller; `again` retries at once."""
     raising = text("do 'begin raise sqlstate ''40001''; end'")
     for block in (database.write, database.single):
         with pytest.raises(DatabaseUnavailableError, match="40001") as error:

@@ -68,7 +68,7 @@ class Queue:
 
     @property
     def ttl(self) -> float | None:
-        """Seconds that a message stays, if it does not stay for ever."""
+        """The TTL of a message in seconds, if there is one."""
         milliseconds = self.spec.arguments.get("x-message-ttl")
         return None if milliseconds is None else int(milliseconds) / 1000
 

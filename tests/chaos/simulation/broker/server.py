@@ -94,7 +94,7 @@ class Broker:
         self.feed(queue)
 
     def feed(self, queue: Queue) -> None:
-        """Hand out what is ready to whoever has room."""
+        """Deliver ready messages to the consumers whose prefetch allows it."""
         while queue.ready and (consumer := queue.next_consumer()) is not None:
             unacked = Unacked(queue, queue.ready.popleft())
             queue.unacked[id(unacked)] = unacked

@@ -21,7 +21,7 @@ from tests.support.eventually import eventually
 
 @pytest.fixture
 async def channel(amqp_url: str) -> AsyncGenerator[AbstractChannel]:
-    """The test's own way to the broker."""
+    """The test's own connection to the broker."""
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         yield channel
 

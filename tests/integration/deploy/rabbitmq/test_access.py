@@ -107,7 +107,7 @@ async def test_services_that_may_look_at_nothing_work(vhost: Vhost, database_url
 
 
 async def version(vhost: Vhost) -> tuple[int, ...]:
-    """The broker's version, as it tells it to whoever connects."""
+    """The broker's version, as it sends it to every client."""
     async with await aio_pika.connect(vhost.url(MONITORING)) as connection:
         assert connection.transport is not None
         told = connection.transport.connection.server_properties["version"]
@@ -165,7 +165,7 @@ async def test_every_user_may_publish_and_consume_just_what_its_patterns_say(
 
 
 async def test_no_service_may_declare_bind_delete_or_purge(connections: dict[User, AbstractConnection]) -> None:
-    """A stolen password of one service is no way to the topology."""
+    """A stolen password of one service does not give access to the topology."""
 
     async def declare(channel: AbstractChannel) -> None:
         await channel.declare_queue("of-my-own", durable=True, arguments={"x-queue-type": "quorum"})

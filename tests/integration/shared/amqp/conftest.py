@@ -56,7 +56,7 @@ async def publisher(publishing: BrokerConnection) -> AsyncIterator[Publisher]:
 
 @pytest.fixture
 def dead(publisher: Publisher) -> DeadLetters:
-    """Give the way to `dead`."""
+    """Make the publisher of dead letters."""
     return DeadLetters(publisher)
 
 

@@ -24,7 +24,7 @@ from tests.support.eventually import eventually
 PATIENCE = 2.0
 WITHIN = 20.0
 HANDS = 5
-"""Workers: what holds a message has its own, whoever has it by now."""
+"""Workers: each may still hold a message that was delivered again to another."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ async def test_a_message_that_is_held_for_too_long_goes_back_and_the_consumer_is
             await publisher.publish_raw(b"later", BATCHES, "new.high", kind=None)
             await publisher.publish_raw(b"other", BATCHES, "new.low", kind=None)
             await eventually(lambda: len(came) == times + 2 and others == [b"other"], WITHIN)
-            release.set()  # what they ack now the broker has had again: it goes nowhere
+            release.set()  # what they ack now the broker has requeued: the ack has no effect
             assert connection.transport is before
     assert came == [False, *[True] * times, False]
     assert ended() == ["sender.high"] * times

@@ -41,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lose_leader(broker: Broker, amqp_url: str) -> Callable[[str, str], None]:
-    """Give a way to take a queue's leader from it."""
+    """Make a function that takes a queue's leader away."""
     control = broker.control
     if control is None:
         pytest.skip("`rabbitmqctl` of this broker cannot be reached")
@@ -117,7 +117,7 @@ async def test_a_consumer_of_a_lost_queue_takes_no_other_of_its_connection_along
     dead: DeadLetters,
     lose_leader: Callable[[str, str], None],
 ) -> None:
-    """RabbitMQ ends the connection of who consumes it, after each reconnect anew: so it is let go of."""
+    """RabbitMQ closes the connection that consumes it, again after each reconnect: so it is no longer consumed."""
     done: list[bool] = []
     pools = [
         WorkerPool(connection, queue, lambda _: _done(done), dead, workers=1, prefetch=2)

@@ -64,7 +64,7 @@ async def test_a_deleted_queue_is_put_back_and_consumed_again(
     dead: DeadLetters,
     outside: Outside,
 ) -> None:
-    """What was in hand is finished, though its ack goes nowhere; what comes then is handled."""
+    """Work in progress is finished, though its ack has no effect; later messages are handled."""
     started, finish = asyncio.Event(), asyncio.Event()
     done: list[bool] = []
 

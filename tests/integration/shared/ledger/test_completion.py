@@ -1,4 +1,4 @@
-"""A campaign completes when its last condition comes true, whoever makes it true, once."""
+"""A campaign completes once, when its last condition comes true, by whichever transaction."""
 
 import asyncio
 

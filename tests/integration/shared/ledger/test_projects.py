@@ -23,7 +23,7 @@ async def test_many_429s_of_one_overload_cut_the_rate_once(stage: Stage) -> None
 
 
 async def test_an_open_circuit_lets_one_probe_through_at_a_time(stage: Stage) -> None:
-    """A single message; whoever asks meanwhile is told when the next probe is due."""
+    """A single message; other claims get the time of the next probe."""
     first, second = await stage.planned(4)
     async with stage.database.write() as tx:
         assert await projects.open_circuit(tx, "default", "role missing", probe=False, times=stage.times)

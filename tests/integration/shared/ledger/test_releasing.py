@@ -92,7 +92,7 @@ async def test_a_holder_may_release_whatever_became_of_the_campaign(stage: Stage
 async def test_what_a_fenced_sender_gave_up_on_is_not_called_dead_when_another_has_sent_it(stage: Stage) -> None:
     """Its lease is lost, the next sender gets through and is lost as well, then the first says what it observed."""
     slow = await stage.claimed(2)
-    next_one = await claim_again(stage, slow)  # FCM accepts both of its pushes; it dies without a word
+    next_one = await claim_again(stage, slow)  # FCM accepts both of its pushes; it dies without a release
     assert await stage.release(slow, "DX") is None
     await stage.merge(result(slow, letters.observed("DX")))
     await stage.cancel(next_one.campaign_id)

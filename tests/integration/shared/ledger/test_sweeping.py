@@ -20,7 +20,7 @@ async def test_nothing_is_swept_before_its_time(stage: Stage) -> None:
 
 
 async def test_a_planned_batch_is_not_the_sweeps_business(stage: Stage) -> None:
-    """It is published by whoever takes it."""
+    """Any planner publishes it."""
     (batch,) = await stage.planned(2)
     await stage.age(batch.campaign_id)
     assert (await stage.sweep()).looked_at == 0

@@ -65,7 +65,7 @@ class Fcm:
 
 @dataclass
 class Sender:
-    """A sender with a batch in its hands: `ids` by position, a letter per position, and what must be tried again."""
+    """A sender that holds a batch: `ids` by position, a letter per position, and what must be tried again."""
 
     claim: Claim
     ids: Sequence[int]

@@ -230,7 +230,7 @@ def test_what_comes_back_too_often_is_dead(ground: Ground) -> None:
 
 
 def test_a_wiped_queue_knows_nothing_any_more(ground: Ground) -> None:
-    """Neither what was ready nor what a consumer holds; its ack goes nowhere."""
+    """Neither what was ready nor what a consumer holds; its ack has no effect."""
 
     async def story() -> None:
         await ground.publish(1, 2, 3, 4, 5, 6)

@@ -1,4 +1,4 @@
-"""The way to the FCM in memory: an answer is for the request that it belongs to, and each request is counted once."""
+"""The gateway to the FCM in memory: an answer belongs to its request, and each request is counted once."""
 
 import json
 from random import Random

@@ -24,7 +24,7 @@ def test_a_kept_folder_is_there_the_next_time() -> None:
 
 
 def test_a_folder_belongs_to_one_stack_at_a_time() -> None:
-    """The error names who has it, and the way out."""
+    """The error names who holds it, and what to do."""
     with folders.kept("up"), pytest.raises(FolderInUseError, match="--name"), folders.kept("up"):
         pass
 

@@ -1,4 +1,4 @@
-"""A delivery in our hands."""
+"""A delivered message that is not yet acked."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ def test_a_delivery_is_stale_once_its_channel_is_gone() -> None:
 
 @pytest.mark.parametrize(("acquired", "refused"), [(None, False), (DELIVERY_LIMIT, False), (DELIVERY_LIMIT + 1, True)])
 def test_a_delivery_that_comes_too_often_is_refused(acquired: int | None, refused: bool) -> None:
-    """RabbitMQ 4.3 lets it come for ever when it takes the message back itself."""
+    """RabbitMQ 4.3 delivers it without limit when it takes the message back itself."""
     message = FakeMessage(b"", None)
     if acquired is not None:
         message.headers["x-acquired-count"] = acquired
@@ -66,7 +66,7 @@ class FakeConnection:
 
 
 class FakeConsumer:
-    """Answers a cancel while its last delivery is still on its way to us through a task."""
+    """Answers a cancel while its last delivery is still in a task of aiormq."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription

@@ -10,7 +10,7 @@ FILTER = {"field": "platform", "in": ["ios"]}
 
 
 def test_everyone_has_no_condition_and_is_not_looked_for() -> None:
-    """The quickest way to plan stays it."""
+    """The fastest kind of audience to plan stays fast."""
     condition = compile_audience({"kind": "all"}, steps=True)
     assert (condition.sql, condition.values, condition.walks) == ("", {}, False)
 

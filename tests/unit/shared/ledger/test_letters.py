@@ -58,7 +58,7 @@ def test_join_never_lowers_a_letter(pair: tuple[str, str]) -> None:
 
 @given(st.text(LETTER, max_size=9), st.text(LETTER, max_size=9))
 def test_outcomes_of_different_lengths_are_refused(left: str, right: str) -> None:
-    """They speak of different batches."""
+    """They belong to different batches."""
     if len(left) == len(right):
         letters.join(left, right)
     else:

@@ -28,7 +28,7 @@ def test_a_name_says_whose_it_is() -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_only_private_addresses_that_nobody_routes_are_drawn(seed: int) -> None:
-    """Neither what the machine has nor what it knows a way to."""
+    """Neither an address of the machine nor one that it has a route to."""
     routes = ["default", "10.0.0.0/8", "192.168.0.0/17", "172.16.5.7", "127.0.0.0/8"]
     drawn = draw(Random(seed), routes)
     assert any(drawn.subnet_of(block) for block in PRIVATE)
