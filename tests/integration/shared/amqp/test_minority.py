@@ -196,7 +196,7 @@ async def _nothing(process: Process) -> bool:
     return await process.told() == ""
 
 
-async def test_a_pulse_tells_a_node_that_is_cut_off_from_the_others(cluster: Cluster) -> None:
+async def test_a_probe_tells_a_node_that_is_cut_off_from_the_others(cluster: Cluster) -> None:
     """What passive questions do not."""
     nodes = Nodes.of(f"{cluster.url()}/{VHOST}")
     probe = QueueProbe(nodes)
