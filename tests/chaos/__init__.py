@@ -7,6 +7,6 @@ In: a seed. Out: a history of faults and a verdict, whose checks all hold or say
 `checker` compares the books, `verdict` tells.
 `python -m tests.chaos --only WORDS`: `alone`, one fault at a time and what it costs.
 `--replica synchronous`: PostgreSQL has a standby, and it is promoted in the middle of all.
-`python -m tests.chaos.report FILES`: the table of many seeds.
+`python -m tests.chaos.report FILES`: docs/chaos.md, of many seeds.
 `simulation`: the services' own code on a virtual clock, thousands of schedules in minutes.
 """

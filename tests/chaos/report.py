@@ -1,6 +1,6 @@
-"""`python -m tests.chaos.report FILE...`: the page docs/chaos.md, what many seeds came to, from their --json.
+"""`python -m tests.chaos.report FILE...`: writes docs/chaos.md, what many seeds came to, from their --json.
 
-Files of `./run chaos` and of `./run bench cluster` may be given in any order.
+Files of `./run chaos` and of `./run bench cluster` may be given in any order. What the page has below `BY_HAND` is kept.
 """
 
 import json
@@ -14,6 +14,9 @@ from typing import Any
 from tests.chaos.playing import RECOVERS_WITHIN
 
 Told = Mapping[str, Any]
+
+PAGE = Path(__file__).parents[2] / "docs" / "chaos.md"
+BY_HAND = "<!-- Written by hand from here on. -->"
 
 INTRODUCTION = """# Chaos, measured
 
@@ -71,8 +74,11 @@ COLUMNS = (
 )
 
 
-def page(runs: Sequence[Told]) -> str:
-    """The page in Markdown: a line for each check, each seed, each kind of fault; what went wrong by itself."""
+def page(runs: Sequence[Told], before: str = "") -> str:
+    """The page in Markdown: a line for each check, each seed, each kind of fault; what went wrong by itself.
+
+    `before`: the page as it is, of which what is written by hand is kept.
+    """
     silent = [run for run in runs if "fcm_silent_s" in run]
     seeds = [run for run in runs if "seed" in run]
     alone = [run for run in seeds if not run.get("clustered")]
@@ -85,6 +91,7 @@ def page(runs: Sequence[Told]) -> str:
         parts += [_asides(clustered, "### Besides, with three nodes")]
     if silent:
         parts += [SILENCE, _silences(silent)]
+    parts.append(BY_HAND + before.partition(BY_HAND)[2].rstrip())
     return "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
 
 
@@ -174,4 +181,4 @@ if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit(__doc__)
     told = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
-    sys.stdout.write(page(told) + "\n")
+    PAGE.write_text(page(told, PAGE.read_text()) + "\n")

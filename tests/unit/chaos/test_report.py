@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.chaos.checker import CHECKS
 from tests.chaos.history import Happened, History
-from tests.chaos.report import page
+from tests.chaos.report import BY_HAND, page
 from tests.chaos.verdict import verdict
 from tests.unit.chaos.checker.healthy import healthy
 
@@ -55,3 +55,12 @@ def test_a_broken_promise_is_told_in_its_line() -> None:
     assert "1 of 2 seeds hold every check" in text
     assert f"| {next(iter(CHECKS))} | 1 of 2 |" in text
     assert "campaign 7 is over" in text
+
+
+def test_what_is_written_by_hand_is_kept() -> None:
+    """The rest is made anew."""
+    before = f"# An older page\n\n{BY_HAND}\n\n## One by one\n\nSeen by eye.\n"
+    text = page([told(1)], before)
+    assert text.endswith(f"{BY_HAND}\n\n## One by one\n\nSeen by eye.")
+    assert "An older page" not in text
+    assert page([told(1)], text) == text
