@@ -27,8 +27,12 @@ WORKERS_PER_CORE = 2
 DIFFERS_BY_VERSION = (
     "integration/shared/amqp",
     "integration/shared/test_topology.py",
-    "integration/deploy",
-    "integration/api/system",
+    "integration/deploy/local/test_rabbitmq.py",
+    "integration/deploy/prometheus",
+    "integration/deploy/rabbitmq",
+    "integration/deploy/tls/test_broker.py",
+    "integration/api/system/test_dead_letters.py",
+    "integration/api/system/test_lanes_and_workers.py",
     "flow/test_outages.py",
     "flow/test_repair.py",
 )
