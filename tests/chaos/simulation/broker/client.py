@@ -154,6 +154,11 @@ class Channel:
         assert name in EXCHANGES or not ensure
         return Exchange(self, name)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed or lost."""
+        return self._life.is_over
+
     async def close(self) -> None:
         """Close it."""
         if self in self._connection.channels:
