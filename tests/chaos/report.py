@@ -1,6 +1,6 @@
 """`python -m tests.chaos.report FILE...`: writes docs/chaos.md, what many seeds came to, from their --json.
 
-Files of `./run chaos` and of `./run bench cluster` may be given in any order. What the page has below `BY_HAND` is kept.
+Files of `./run chaos` and of `./run bench cluster` may be given in any order. The page keeps what is below `BY_HAND`.
 """
 
 import json
