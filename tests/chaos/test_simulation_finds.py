@@ -163,7 +163,7 @@ ILL: dict[str, tuple[Mutation, str]] = {
         "message.crashed",
     ),
     "a release that is tried once": (
-        lambda: patch.object(Sending, "_insist", try_once),
+        lambda: patch.object(Sending, "_retry", try_once),
         "repeats, and nothing but PostgreSQL was in trouble",
     ),
 }
