@@ -147,7 +147,7 @@ AttributeValue = Annotated[
     ),
 ]
 Attributes = Annotated[
-    dict[AttributeName, AttributeValue],
+    dict[AttributeName, AttributeValue | None],
     Field(max_length=MAX_ATTRIBUTES, json_schema_extra={"additionalProperties": False}),
     AfterValidator(check_attributes),
 ]

@@ -34,7 +34,7 @@ from services.api.http.problems import (
     ProblemError,
     documented,
 )
-from services.api.resources import resources
+from services.api.resources import Resources, resources
 from shared.contracts.numbers import MAX_ID
 from shared.db import Writer
 from shared.ledger.audiences import SHORT_LIST
@@ -59,7 +59,8 @@ EXAMPLE_READ: dict[str, Any] = {
 LINES = {
     "requestBody": {
         "required": True,
-        "description": "One user id a line: in quotes as JSON, or as CSV with a column `user_id`.",
+        "description": "One user id a line: in quotes as JSON, or as CSV with a column `user_id`, in any case, "
+        "among any others.",
         "content": {
             NDJSON[0]: {"schema": {"type": "string"}, "example": '"user-1"\n"user-2"\n'},
             CSV: {"schema": {"type": "string"}, "example": "user_id\nuser-1\nuser-2\n"},
@@ -127,8 +128,10 @@ class UserLists(BaseModel):
 async def upload_list(request: Request, response: Response, operator: Operator, name: Name) -> ListUploadResult:
     """Upload user ids from a stream of lines; 10,000,000 are no trouble.
 
-    An upload that is cut short leaves a list that is `loading`, which no audience can name; its number is in the
-    refusal. Sending the whole body again to `POST /v1/lists/{list_id}/users` completes it: who is in it stays.
+    CSV may separate its columns by commas, semicolons or tabs, and be UTF-8, or UTF-16 with a byte order mark. A body
+    that is refused makes no list. An upload that is cut short leaves a list that is `loading`, which no audience can
+    name; its number is in the refusal. Sending the whole body again to `POST /v1/lists/{list_id}/users` completes it:
+    who is in it stays.
     """
     media = streamed_media(request, *NDJSON, CSV)
     async with resources(request).database.write() as tx:
@@ -210,8 +213,7 @@ async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) ->
         log.warning("list.client_left", list_id=list_id, received=job.tally.received)
         raise ProblemError(INTERRUPTED, "The client left.") from None
     except ProblemError as error:
-        again = f"Send the body again to POST /v1/lists/{list_id}/users."
-        raise ProblemError(error.kind, f"{error.detail} {again}", list_id=list_id, **error.more) from None
+        raise await _refused(found, list_id, error, fresh=fresh) from None
     nothing = tally.rejected and not tally.registered
     async with found.database.write() as tx:
         if nothing and fresh:
@@ -237,6 +239,17 @@ async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) ->
         rejected=tally.rejected,
         errors=tally.errors,
     )
+
+
+async def _refused(found: Resources, list_id: int, error: ProblemError, *, fresh: bool) -> ProblemError:
+    """Of a body that is refused no list is left; one that was cut short can be sent again."""
+    if fresh and error.kind is not INTERRUPTED:
+        async with found.database.write() as tx:
+            await store.discard(tx, list_id)
+        return ProblemError(error.kind, f"{error.detail} No list was made.", **error.more)
+    again = "again" if error.kind is INTERRUPTED else "once it is mended"
+    said = f"{error.detail} Send the body {again} to POST /v1/lists/{list_id}/users."
+    return ProblemError(error.kind, said, list_id=list_id, **error.more)
 
 
 def _sealed(list_id: int) -> ProblemError:

@@ -1,19 +1,24 @@
-"""The upload of a list: a stream of user ids, one a line, to rows; 10,000,000 in flat memory."""
+"""The upload of a list: a stream of user ids to rows; 10,000,000 in flat memory.
+
+One a line, in quotes as JSON, or as the column `user_id` of CSV, of which the other columns are passed over.
+"""
 
 import asyncio
-import csv
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.api.devices.imports.ingest import BOM, LineImport
+from services.api.devices.imports.csv_records import CsvRecords, cells_of, column_name
+from services.api.devices.imports.encoding import BOM
+from services.api.devices.imports.ingest import LineImport
 from services.api.devices.lines import MAX_LINE, UserId, line_problem
 from services.api.http.problems import INVALID, ProblemError
 
 CHUNK = 5000
 """Users in a transaction: 40 ms of PostgreSQL, for which a send that seals the list may have to wait."""
 CSV = "text/csv"
+USER_ID = "user_id"
 
 LINE = TypeAdapter(UserId)
 
@@ -29,15 +34,24 @@ class ListUpload(LineImport[str, None]):
     def __init__(self, add: Add, media: str, draining: asyncio.Event) -> None:
         super().__init__(draining)
         self.added = 0
-        self.format = "CSV with a column user_id" if media == CSV else "NDJSON, one user id a line in quotes"
+        self.format = (
+            "CSV with a column user_id, and is each quote closed that opens a cell"
+            if media == CSV
+            else "NDJSON, one user id a line in quotes"
+        )
         self._add = add
-        self._column: int | None = None
+        self._records = CsvRecords() if media == CSV else None
+        self._cut = self._records or self._cut
+        self._separator = ""
+        self._columns: list[str] = []
         self._parse_id = self._from_csv if media == CSV else self._from_json
 
     def _parse(self, line: bytes) -> None:
-        self._line += 1
+        self._line = self._end = self._end + 1
         if self._line == 1:
             line = line.removeprefix(BOM)
+        if self._records is not None:
+            self._end += line.count(b"\n")
         if not line or line.isspace():
             return
         try:
@@ -63,22 +77,34 @@ class ListUpload(LineImport[str, None]):
             raise ValueError(f"longer than {MAX_LINE} bytes")
         return LINE.validate_json(line)
 
-    def _from_csv(self, line: bytes) -> str | None:
-        """The id of a line; None for the first one, which names the columns."""
-        if len(line) > MAX_LINE:
-            raise ValueError(f"longer than {MAX_LINE} bytes")
-        try:
-            cells = next(csv.reader([line.decode().rstrip("\r")], strict=True))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f"not CSV in UTF-8: {error}") from None
-        if self._column is None:
-            if "user_id" not in cells:
-                raise ProblemError(INVALID, "The first line has to name the columns, and one of them user_id.")
-            self._column = cells.index("user_id")
+    def _from_csv(self, record: bytes) -> str | None:
+        """The id of a record; None for the first one, which names the columns, and where all cells are empty."""
+        if not self._columns:
+            self._columns = self._named(record)
             return None
-        if self._column >= len(cells):
+        cells = cells_of(record, self._separator)
+        if len(cells) > len(self._columns) and any(cells[len(self._columns) :]):
+            raise ValueError(f"it has {len(cells)} cells, and the columns are {len(self._columns)}")
+        if not any(cells):
+            return None
+        place = self._columns.index(USER_ID)
+        if place >= len(cells):
             raise ValueError("it has no user_id")
-        return LINE.validate_python(cells[self._column])
+        return LINE.validate_python(cells[place])
+
+    def _named(self, header: bytes) -> list[str]:
+        self._separator = (self._records and self._records.separator) or ","
+        try:
+            columns = [column_name(cell) for cell in cells_of(header, self._separator)]
+        except ValueError as error:
+            raise ProblemError(INVALID, f"Line {self._line} has to name the columns; it is {error}.") from None
+        if columns.count(USER_ID) != 1:
+            raise ProblemError(
+                INVALID,
+                f"Line {self._line} has to name the columns, with commas, semicolons or tabs between them, and one of "
+                f"them user_id; {columns.count(USER_ID)} of them are.",
+            )
+        return columns
 
     def _committing(self) -> Coroutine[Any, Any, None]:
         return self._commit(*self._taken())

@@ -59,7 +59,8 @@ async def register_devices(request: Request, _: Ingest) -> Imported:
     """Register devices from a stream of lines, a JSON object each, of any length in flat memory.
 
     A target that is known moves to the line's user, platform and project and becomes active again; what a line does not
-    say of locale, time zone, version, attributes or last_seen stays. Of several lines with one target the last counts.
+    say of locale, time zone, version, attributes or last_seen stays, and so does what is null, one attribute or the
+    project included. Of several lines with one target the last counts.
     A line that cannot be taken is told in `errors` and the others are registered; when none could be, the answer is 422
     `nothing-registered`. A body without lines registers nothing and is no error.
 

@@ -81,7 +81,7 @@ async def upsert_device(
     `last_seen` is now unless an earlier time is given.
     """
     # The registry itself refuses a project that is not there: to ask before would be a third of this request's time.
-    row = known_row(wanted.line(), {wanted.project})
+    row = known_row(wanted.line(), () if wanted.project is None else {wanted.project})
     assert isinstance(row, DeviceRow)  # noqa: S101 - only its project could be unknown
 
     async def work(tx: Writer) -> tuple[bool, Device]:

@@ -38,20 +38,31 @@ class Target:
 
 @with_config(STRICT)
 @dataclass(slots=True)
-class DeviceLine:
-    """One line of an import."""
+class AddressedLine:
+    """Who is reached where."""
 
     user_id: UserId
     platform: Literal["android", "ios", "web"]
     target: Target
+
+
+@with_config(STRICT)
+@dataclass(slots=True)
+class DeviceLine(AddressedLine):
+    """One line of an import."""
+
     project: ProjectName = "default"
 
 
 @with_config(STRICT)
 @dataclass(slots=True)
-class KnownDeviceLine(DeviceLine):
-    """One line of an import, with what is known of the device; what is absent or null stays as it is."""
+class KnownDeviceLine(AddressedLine):
+    """One line of an import, with what is known of the device; what is null stays as it is, and so what is absent.
 
+    Only the project is `default` where it is absent, and stays as it is where it is null.
+    """
+
+    project: ProjectName | None = "default"
     locale: Locale | None = None
     time_zone: TimeZone | None = None
     app_version: AppVersion | None = None
@@ -64,7 +75,10 @@ KNOWN_LINE = TypeAdapter(KnownDeviceLine)
 
 
 class Known(NamedTuple):
-    """What the registry keeps of a device beside its target; None leaves it as it is, no attributes are `{}`."""
+    """What the registry keeps of a device beside its target; None leaves it as it is, no attributes are `{}`.
+
+    `attributes` is JSON; a null among them stays as it is, the others take the place of all there were.
+    """
 
     locale: str | None
     time_zone: str | None
@@ -75,14 +89,14 @@ class Known(NamedTuple):
 
 
 class DeviceRow(NamedTuple):
-    """What the registry keeps of a device; `known` None: the line says nothing more."""
+    """What the registry keeps of a device; `known` None: the line says nothing more, and it names a project."""
 
     hash: bytes
     user_id: str
     platform: str
     kind: str
     target: str
-    project: str
+    project: str | None
     known: Known | None = None
 
 
@@ -148,7 +162,7 @@ def _parse_known(line: bytes, projects: Collection[str]) -> DeviceRow | str:
 
 def known_row(device: KnownDeviceLine, projects: Collection[str]) -> DeviceRow | str:
     """The row of a device with all that is known of it."""
-    if device.project not in projects:
+    if device.project is not None and device.project not in projects:
         return f"project: there is no project '{device.project}'"
     target, version = device.target, device.app_version
     return DeviceRow(
@@ -164,9 +178,16 @@ def known_row(device: KnownDeviceLine, projects: Collection[str]) -> DeviceRow |
             version,
             None if version is None else version_order(version),
             device.last_seen,
-            None if device.attributes is None else to_json(device.attributes).decode(),
+            _attributes(device.attributes),
         ),
     )
+
+
+def _attributes(given: Attributes | None) -> str | None:
+    """As JSON; where all are null, nothing is said of any, as by tools that write each field of each row."""
+    if given is None or (given and all(value is None for value in given.values())):
+        return None
+    return to_json(given).decode()
 
 
 def line_problem(error: ValidationError) -> str:

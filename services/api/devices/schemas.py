@@ -58,12 +58,14 @@ class NewDevice(Shape):
     user_id: UserId
     platform: Literal["android", "ios", "web"]
     target: NewTarget
-    project: ProjectName = "default"
+    project: ProjectName | None = Field("default", description="null leaves it as it is, `default` for a new device")
     locale: Locale | None = None
     time_zone: TimeZone | None = None
     app_version: AppVersion | None = None
     last_seen: Moment | None = Field(None, description="When the app was last seen, where that is not now")
-    attributes: Attributes | None = Field(None, description="In place of all there were; `{}` for none")
+    attributes: Attributes | None = Field(
+        None, description="In place of all there were; one that is null stays as it is; `{}` for none"
+    )
 
     def line(self) -> KnownDeviceLine:
         """The same as an import has it."""

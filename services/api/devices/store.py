@@ -19,9 +19,10 @@ NOW = datetime(9999, 1, 1, tzinfo=UTC)
 _REGISTER = """
     insert into device (target_hash, user_id, platform, target_kind, target, project_id, locale, time_zone,
                         app_version, app_version_order, last_seen, attributes)
-    select k.hash, k.user_id, k.platform, k.kind, k.target, k.project, k.locale, k.time_zone, k.app_version,
+    select k.hash, k.user_id, k.platform, k.kind, k.target,
+           coalesce(k.project, known.project_id, 'default'), k.locale, k.time_zone, k.app_version,
            k.app_version_order, coalesce(least(k.last_seen, now()), known.last_seen, now()),
-           cast(k.attributes as jsonb)
+           case when k.attributes like '%null%' then {kept} else cast(k.attributes as jsonb) end
       from unnest(cast(:hash as bytea[]), cast(:user_id as text[]), cast(:platform as text[]), cast(:kind as text[]),
                   cast(:target as text[]), cast(:project as text[]), cast(:locale as text[]),
                   cast(:time_zone as text[]), cast(:app_version as text[]), cast(:app_version_order as bytea[]),
@@ -52,11 +53,19 @@ _ATTRIBUTES = """
     case when excluded.attributes is not null then nullif(excluded.attributes, '{}')
          when device.user_id = excluded.user_id then device.attributes end
 """
+# What is null stays as it is in the row that this statement sees: of two that write one device at once, either may
+# have been first.
+_KEPT = """
+    (select jsonb_strip_nulls(jsonb_object_agg(a.key, case when a.value <> 'null' then a.value
+                                                           when known.user_id = k.user_id then known.attributes -> a.key
+                                                      end))
+       from jsonb_each(cast(k.attributes as jsonb)) as a)
+"""
 # Of a registry that grows by a hundred thousand devices a minute, PostgreSQL keeps a plan made when it was small: each
 # chunk would walk the whole of it, in the end until its time runs out. By the index each costs the same at any size.
 BY_INDEX = text("set local enable_seqscan = off")
-REGISTER = text(_REGISTER.format(attributes=_ATTRIBUTES))
-UPSERT = text(_REGISTER.format(attributes=_ATTRIBUTES) + " returning id, xmax = 0 as created")
+REGISTER = text(_REGISTER.format(attributes=_ATTRIBUTES, kept=_KEPT))
+UPSERT = text(_REGISTER.format(attributes=_ATTRIBUTES, kept=_KEPT) + " returning id, xmax = 0 as created")
 
 _DEVICE = """
     select d.id, d.user_id, d.platform, d.project_id as project, d.target_kind, left(d.target, 6) as target_start,

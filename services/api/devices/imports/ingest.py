@@ -9,10 +9,11 @@ several lines with one target the last wins, within a chunk and over chunks.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Coroutine, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.api.devices.imports.encoding import BOM, BodyError, as_utf8
 from services.api.devices.lines import (
     MAX_LINE,
     DeviceRow,
@@ -21,7 +22,7 @@ from services.api.devices.lines import (
     parse_line,
 )
 from services.api.http.faults import AWAY
-from services.api.http.problems import INTERRUPTED, TOO_LARGE, ProblemError
+from services.api.http.problems import INTERRUPTED, TOO_LARGE, Kind, ProblemError
 from shared.observability import metrics
 
 CHUNK = 1000
@@ -30,7 +31,6 @@ MAX_FAULTS = 100
 """Bad lines that the answer names; the others are counted."""
 SLICE = 50
 """Lines parsed before other requests get their turn: 0.3 ms, of which a request meets one for each import and query."""
-BOM = b"\xef\xbb\xbf"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -40,7 +40,7 @@ Write = Callable[[Sequence[DeviceRow]], Awaitable[None]]
 class LineFault(BaseModel):
     """A line that was not registered."""
 
-    line: int = Field(description="Its number in the body, from 1; blank lines count")
+    line: int = Field(description="Its number in the body, from 1, where it begins; blank lines count")
     problem: str
 
 
@@ -66,6 +66,16 @@ class Imported(BaseModel):
     errors: list[LineFault] = Field([], description=f"The first {MAX_FAULTS} of the rejected lines")
 
 
+class Cut(Protocol):
+    """What cuts a body into lines, as `Lines` does."""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The lines that end in this piece."""
+
+    def rest(self) -> list[bytes]:
+        """What is left behind the last line break."""
+
+
 class LineImport(ABC, Generic[Key, Value]):
     """One import of lines; `draining` tells it to stop. What is in a chunk is committed together."""
 
@@ -77,6 +87,10 @@ class LineImport(ABC, Generic[Key, Value]):
         self.tally = Imported()
         self._draining = draining
         self._line = 0
+        """Where the line in hand begins."""
+        self._end = 0
+        """Where it ends: a record of CSV may hold line breaks."""
+        self._cut: Cut = Lines()
         self._chunk: dict[Key, Value] = {}
         self._filled = 0
         self._writing: asyncio.Task[None] | None = None
@@ -97,23 +111,19 @@ class LineImport(ABC, Generic[Key, Value]):
 
     async def run(self, stream: AsyncIterable[bytes]) -> Imported:
         """Read to the end. Raises `ProblemError` when cut short: what was committed stays, and is told."""
-        lines = Lines()
         try:
-            async for piece in stream:
-                await self._take(lines.feed(piece))
-            await self._take(lines.rest())
+            async for piece in as_utf8(stream):
+                await self._take(self._cut.feed(piece))
+            await self._take(self._cut.rest())
             await self._flush()
             await self._written()
         except OverlongLineError:
-            await self._flush()
-            await self._written()
-            raise ProblemError(
+            raise await self._given_up(
                 TOO_LARGE,
-                f"Line {self._line + 1} does not end: a line may have {MAX_LINE} bytes. Is the body {self.format}? "
-                f"The {self.tally.registered} {self.what} before it are registered.",
-                received=self.tally.received,
-                registered=self.tally.registered,
+                f"Line {self._end + 1} does not end: a line may have {MAX_LINE} bytes. Is the body {self.format}?",
             ) from None
+        except BodyError as error:
+            raise await self._given_up(error.kind, error.said) from None
         except AWAY as error:
             raise self._interrupted(f"PostgreSQL could not be reached ({error}).") from error
         finally:
@@ -132,10 +142,14 @@ class LineImport(ABC, Generic[Key, Value]):
                 await self._flush()
             await asyncio.sleep(0)
 
-    def _reject(self, problem: str) -> None:
+    def _reject(self, problem: str) -> str:
+        """Refuse the line in hand; returns what is said of it."""
+        if self._end > self._line:
+            problem += f" (with what its quotes hold, it ends in line {self._end})"
         self.tally.rejected += 1
         if len(self.tally.errors) < MAX_FAULTS:
             self.tally.errors.append(LineFault(line=self._line, problem=problem))
+        return problem
 
     async def _flush(self) -> None:
         """Hand the chunk to a writer, once the one before it is committed."""
@@ -147,6 +161,18 @@ class LineImport(ABC, Generic[Key, Value]):
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
+
+    async def _given_up(self, kind: Kind, why: str) -> ProblemError:
+        """The refusal of a body that cannot be read on; what was read of it is registered."""
+        await self._flush()
+        await self._written()
+        done = self.tally.registered
+        return ProblemError(
+            kind,
+            f"{why} The {done} {self.what} before it are registered." if done else why,
+            received=self.tally.received,
+            registered=done,
+        )
 
     def _interrupted(self, cause: str) -> ProblemError:
         done = self.tally.registered
@@ -176,7 +202,7 @@ class Import(LineImport[bytes, DeviceRow]):
             metrics.DEVICES_REGISTERED.labels("rejected").inc(self.tally.rejected)
 
     def _parse(self, line: bytes) -> None:
-        self._line += 1
+        self._line = self._end = self._end + 1
         if self._line == 1:
             line = line.removeprefix(BOM)
         if not line or line.isspace():

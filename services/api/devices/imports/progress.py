@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from services.api.devices.imports.csv_lines import CsvLines
-from services.api.devices.imports.ingest import BOM, LineImport
+from services.api.devices.imports.csv_records import CsvRecords
+from services.api.devices.imports.encoding import BOM
+from services.api.devices.imports.ingest import LineImport
 from services.api.devices.imports.store import ImportProgress, Rejected
-from services.api.devices.lines import DeviceRow, parse_line
+from services.api.devices.lines import MAX_LINE, DeviceRow, parse_line
 from shared.observability import metrics
 
 KEPT_REJECTED = 100_000
@@ -32,10 +34,13 @@ class JobImport(LineImport[bytes, DeviceRow]):
         rejected: int,
     ) -> None:
         super().__init__(draining)
-        self.format = "CSV, one device a line" if csv else "NDJSON, one device a line"
+        self.format = (
+            "CSV, one device a line, and is each quote closed that opens a cell" if csv else "NDJSON, one device a line"
+        )
         self._projects = projects
         self._write = commit
-        self._is_csv = csv
+        self._records = CsvRecords() if csv else None
+        self._cut = self._records or self._cut
         self._csv: CsvLines | None = None
         self._done = done
         self._rejected_before = rejected
@@ -44,29 +49,35 @@ class JobImport(LineImport[bytes, DeviceRow]):
         self._received = 0
 
     def _parse(self, line: bytes) -> None:
-        self._line += 1
+        self._line = self._end = self._end + 1
         if self._line == 1:
             line = line.removeprefix(BOM)
-            if self._is_csv:
-                self._csv = CsvLines(line)
-                return
-        if self._line <= self._done or not line or line.isspace():
+        if self._records is not None:
+            self._end += line.count(b"\n")
+        if not line or line.isspace():
+            return
+        if self._records is not None and self._csv is None:
+            self._csv = CsvLines(line, self._records.separator, self._line)
+            return
+        if self._line <= self._done:
+            return
+        row = parse_line(line, self._projects) if self._csv is None else self._csv.parse(line, self._projects)
+        if row is None:
             return
         self.tally.received += 1
         self._received += 1
         self._filled += 1
-        row = parse_line(line, self._projects) if self._csv is None else self._csv.parse(line, self._projects)
         if isinstance(row, str):
-            self._reject(row)
+            row = self._reject(row)
             self._bad_count += 1
             if self._rejected_before + self.tally.rejected <= KEPT_REJECTED:
-                self._bad.append(Rejected(self._line, row.replace("\0", NO_BYTES), _as_text(line)))
+                self._bad.append(Rejected(self._line, row.replace("\0", NO_BYTES), _as_text(line[: MAX_LINE + 1])))
             return
         self._chunk[row.hash] = row
 
     def _committing(self) -> Coroutine[Any, Any, None]:
         progress = ImportProgress(
-            lines=self._line,
+            lines=self._end,
             received=self._received,
             registered=self._received - self._bad_count,
             rejected=self._bad_count,

@@ -61,8 +61,11 @@ ImportId = Annotated[int, Path(ge=1, le=MAX_ID, description="The import's number
 LINES = {
     "requestBody": {
         "required": True,
-        "description": "One device a line. CSV names its columns in the first: user_id, platform, token or fid, and of "
-        "project, locale, time_zone, app_version, last_seen, attributes.<name> what there is.",
+        "description": "One device a line. CSV names its columns first, in any case: user_id, platform, token or "
+        "fid, and of project, locale, time_zone, app_version, last_seen, attributes.<name> what there is. Between them "
+        "stand commas, semicolons or tabs, or what a line `sep=` before them says. Blanks around a cell are no part of "
+        "it, an empty cell leaves what is known as it is, and a cell in quotes may hold line breaks (RFC 4180). UTF-8, "
+        "or UTF-16 with a byte order mark.",
         "content": {
             NDJSON[0]: {
                 "schema": {"type": "string", "description": "Lines, each of them:", "x-line": KNOWN_LINE.json_schema()},

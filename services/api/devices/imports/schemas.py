@@ -45,7 +45,10 @@ class ImportJob(BaseModel):
         description="`waiting` for its body, `interrupted`: its body has to be sent again. A process that dies leaves "
         "it `running`, with a `touched_at` that does not move: send the body again then, too"
     )
-    lines: int = Field(description="Lines of the body that are done; a body that is sent again is passed over so far")
+    lines: int = Field(
+        description="Lines of the body that are done, line breaks within quotes counted; a body that is sent again is "
+        "passed over so far"
+    )
     received: int = Field(description="Lines with something on them: registered + rejected")
     registered: int
     rejected: int
@@ -72,6 +75,6 @@ class ImportPage(BaseModel):
 class RejectedLine(BaseModel):
     """A line that was not taken, with what was on it."""
 
-    line: int = Field(description="Its number in the body, from 1")
+    line: int = Field(description="Its number in the body, from 1; of a record of CSV with line breaks, its first")
     problem: str
     content: str

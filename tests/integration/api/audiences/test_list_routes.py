@@ -84,6 +84,26 @@ async def test_an_upload_that_is_cut_short_is_no_audience_until_it_is_completed(
     assert (await client.post("/v1/campaigns", json=campaign)).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"name;user\na;b\n", 422, "one of them user_id"),
+        (b"user_id,user_id\na,b\n", 422, "2 of them are"),
+        (b"PK\x03\x04" + bytes(60), 422, ".xlsx"),
+        ("\ufeffuser_id\nu-1\n".encode("utf-16-le") + b"x", 422, "does not go on so"),
+        (b'user_id\nu-1\n"' + b"x\n" * 1_000_000, 413, "each quote closed"),
+    ],
+)
+async def test_a_body_that_is_refused_makes_no_list(
+    client: httpx.AsyncClient, body: bytes, status: int, said: str
+) -> None:
+    """Rather than one that is loading for ever."""
+    answer = await client.post("/v1/lists?name=c", content=body, headers=CSV)
+    assert (answer.status_code, "No list was made." in answer.json()["detail"]) == (status, True)
+    assert said in answer.json()["detail"]
+    assert (await client.get("/v1/lists")).json()["items"] == []
+
+
 async def test_a_deleted_list_is_gone_at_once_and_its_members_in_steps(
     client: httpx.AsyncClient, database: Database
 ) -> None:

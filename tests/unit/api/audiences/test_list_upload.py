@@ -54,6 +54,30 @@ async def test_ids_are_a_column_of_csv() -> None:
     assert (job.tally.received, job.tally.rejected) == (4, 2)
 
 
+async def test_a_line_break_within_quotes_ends_no_line() -> None:
+    """Half of a cell is no user."""
+    members = Members()
+    job = await upload(members, b'note, USER_ID \n"one\nvictim, two",user-1\n"x", "user-2"\n"""\n,y"z,u\n', CSV)
+    assert members.users == {"user-1", "user-2"}
+    assert [(fault.line, "in line 6" in fault.problem) for fault in job.tally.errors] == [(5, True)]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+async def test_a_list_as_spreadsheets_save_it(separator: str) -> None:
+    """Whatever separates its columns, and said or not."""
+    for first in ("", f"sep={separator}\r\n"):
+        members = Members()
+        body = f"{first}Name,User_ID\r\nKim,user-1   \r\n,\r\n".replace(",", separator)
+        await upload(members, body.encode(), CSV)
+        assert members.users == {"user-1"}
+
+
+async def test_a_column_that_is_named_twice_is_refused() -> None:
+    """Which of them is meant nobody knows."""
+    with pytest.raises(ProblemError, match="one of them user_id; 2 of them are"):
+        await upload(Members(), b"user_id,USER_ID\na,b\n", CSV)
+
+
 async def test_csv_without_the_column_is_refused() -> None:
     """Rather than taken for a list of one column."""
     with pytest.raises(ProblemError, match="one of them user_id"):

@@ -39,7 +39,14 @@ def test_what_is_known_of_a_device_comes_with_its_row() -> None:
 
 
 def test_what_is_null_is_not_said() -> None:
-    """No attributes at all are an empty object."""
+    """No attributes at all are an empty object; all of them null are none that were said."""
+    told = parse(project=None, attributes={"plan": None, "city": "x"})
+    assert isinstance(told, DeviceRow)
+    assert told.project is None
+    assert told.known == Known(None, None, None, None, None, '{"plan":null,"city":"x"}')
+    nothing = parse(attributes={"plan": None})
+    assert isinstance(nothing, DeviceRow)
+    assert nothing.known == Known(None, None, None, None, None, None)
     row = parse(locale=None, attributes={})
     assert isinstance(row, DeviceRow)
     assert row.known == Known(None, None, None, None, None, "{}")

@@ -89,6 +89,54 @@ async def test_a_csv_import_registers_what_is_known_of_devices(client: httpx.Asy
     assert (device["locale"], device["attributes"]) == ("ko-KR", {"plan": "pro"})
 
 
+async def test_a_line_break_within_quotes_is_no_device_and_lines_keep_their_numbers(client: httpx.AsyncClient) -> None:
+    """As editors number them: a record that is refused is told by its first line, and `lines` counts all of them."""
+    import_id = await announce(client, format="csv")
+    body = 'sep=;\nUSER_ID;platform;token;attributes.note\nu-1  ;iOS;t-1;"one\nu-2;ios;t-2;"\n'
+    body += '"q\n2";ios;t-3;x\nu-4;ios;t"4;x'
+    done = (await send(client, import_id, body.encode(), CSV)).json()
+    assert (done["received"], done["registered"], done["rejected"], done["lines"]) == (3, 1, 2, 7)
+    rejected = [json.loads(line) for line in (await client.get(f"/v1/imports/{import_id}/rejected")).text.splitlines()]
+    assert [(one["line"], one["content"]) for one in rejected] == [(5, '"q\n2";ios;t-3;x'), (7, 'u-4;ios;t"4;x')]
+    assert "column 3: a quote stands in a cell" in rejected[1]["problem"]
+    (device,) = (await client.get("/v1/devices", params={"user_id": "u-1"})).json()["items"]
+    assert device["attributes"] == {"note": "one\nu-2;ios;t-2;"}
+    assert (await client.get("/v1/devices", params={"user_id": "u-2"})).json()["items"] == []
+
+
+async def test_what_is_null_or_an_empty_cell_stays_as_it_is(client: httpx.AsyncClient) -> None:
+    """Tools write a null for whatever a row does not say; what another user's device had goes all the same."""
+    await client.put("/v1/projects/shop", json={"rate": 100})
+    target = {"kind": "token", "value": "t"}
+    attributes = {"plan": "pro", "city": "Seoul", "score": 7}
+    known: dict[str, Any] = {"user_id": "u", "platform": "ios", "target": target, "project": "shop", "locale": "ko"}
+    known["attributes"] = attributes
+    assert (await client.put("/v1/devices", json=known)).status_code == 201
+
+    async def told(**said: Any) -> tuple[Any, Any]:
+        line = {**known, "locale": None, "project": None, **said}
+        done = (await send(client, await announce(client), json.dumps(line).encode())).json()
+        assert done["registered"] == 1, done
+        (device,) = (await client.get("/v1/devices", params={"user_id": line["user_id"]})).json()["items"]
+        assert device["locale"] == "ko"
+        return device["project"], device["attributes"]
+
+    assert await told(attributes=None) == ("shop", attributes)
+    assert await told(attributes={"plan": None, "city": None}) == ("shop", attributes)
+    assert await told(attributes={"plan": None, "city": "Busan", "new": None}) == (
+        "shop",
+        {"plan": "pro", "city": "Busan"},
+    )
+    rows = "user_id,platform,token,project,attributes.plan,attributes.city\nu,ios,t,,,Jeju\n"
+    await send(client, await announce(client, format="csv"), rows.encode(), CSV)
+    (device,) = (await client.get("/v1/devices", params={"user_id": "u"})).json()["items"]
+    assert (device["project"], device["attributes"]) == ("shop", {"plan": "pro", "city": "Jeju"})
+    upsert = await client.put("/v1/devices", json={**known, "project": None, "attributes": {"city": None, "n": 1}})
+    assert (upsert.json()["project"], upsert.json()["attributes"]) == ("shop", {"city": "Jeju", "n": 1})
+    assert await told(user_id="v", attributes={"city": None, "n": 2}) == ("shop", {"n": 2})
+    assert await told(user_id="w", target={"kind": "token", "value": "t"}, attributes={"n": None}) == ("shop", {})
+
+
 async def test_progress_can_be_followed_and_a_cut_is_gone_on_behind(
     client: httpx.AsyncClient, database: Database
 ) -> None:

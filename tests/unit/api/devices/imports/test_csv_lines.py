@@ -1,13 +1,10 @@
 """CSV to rows."""
 
-import csv
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from services.api.devices.imports.csv_lines import CsvLines, cells_of
+from services.api.devices.imports.csv_lines import CsvLines
 from services.api.devices.lines import DeviceRow, Known
 from services.api.http.problems import INVALID, ProblemError
 from shared.contracts.targets import target_hash
@@ -33,7 +30,7 @@ def test_a_line_that_says_who_and_where_is_like_a_plain_line_of_json() -> None:
 
 
 def test_every_column_reaches_the_registry() -> None:
-    """Attributes are text; an empty cell says nothing."""
+    """Attributes are text; an empty cell leaves them as they are, like a null in JSON."""
     header = "user_id,platform,token,fid,locale,time_zone,app_version,last_seen,attributes.plan,attributes.city"
     full = row(header, "u,android,,f,ko_kr,Asia/Seoul,3.2,2026-10-01T00:00:00Z,pro,")
     assert (full.kind, full.target) == ("fid", "f")
@@ -43,21 +40,27 @@ def test_every_column_reaches_the_registry() -> None:
         "3.2",
         version_order("3.2"),
         datetime(2026, 10, 1, tzinfo=UTC),
-        '{"plan":"pro"}',
+        '{"plan":"pro","city":null}',
     )
     assert row(header, "u,android,t,,,,,,,").known == Known(None, None, None, None, None, None)
 
 
-@given(st.text(st.sampled_from('ab ,;"\r\t\0ä'), min_size=1))
-def test_a_line_has_the_cells_that_the_csv_module_reads(line: str) -> None:
-    """Most have no quotes and are cut at their commas, which is quicker."""
-    try:
-        expected = next(csv.reader([line.rstrip("\r")], strict=True))
-    except (csv.Error, StopIteration):
-        with pytest.raises(ValueError, match="not CSV"):
-            cells_of(line.encode())
-    else:
-        assert cells_of(line.encode()) == expected
+def test_columns_are_named_in_any_case_and_order_and_some_not_at_all() -> None:
+    """As databases and spreadsheets write them; what is in a column without a name cannot be meant."""
+    expected = row("user_id,platform,token,attributes.Plan", "u,ios,t,pro")
+    assert row("USER_ID, Platform ,TOKEN,Attributes.Plan,,", "u, iOS, t, pro,,") == expected
+    said = CsvLines(b"user_id,platform,token,").parse(b"u,ios,t,x", PROJECTS)
+    assert said == "it has something in a column that line 1 does not name"
+    assert CsvLines(b"user_id,platform,token").parse(b",,,,,", PROJECTS) is None
+
+
+def test_an_empty_project_leaves_it_as_it_is() -> None:
+    """Without the column it is the default one."""
+    lines = CsvLines(b"user_id,platform,token,project")
+    empty = lines.parse(b"u,ios,t,", PROJECTS)
+    assert isinstance(empty, DeviceRow)
+    assert (empty.project, empty.known) == (None, Known(None, None, None, None, None, None))
+    assert row("user_id,platform,token", "u,ios,t").project == "default"
 
 
 @pytest.mark.parametrize(
