@@ -24,6 +24,7 @@ from services.api.campaigns import routes as campaign_routes
 from services.api.devices import bulk_routes, device_routes, user_routes
 from services.api.devices.imports import routes as import_routes
 from services.api.http.faults import install_faults
+from services.api.http.head import Head
 from services.api.http.middleware import BodyLimit, Surround
 from services.api.http.openapi import openapi
 from services.api.resources import Resources
@@ -59,6 +60,8 @@ happened.
   the same key is refused. Streamed bodies (NDJSON, CSV) are read through to be compared.
 * `ETag` and `If-Match`: an update says which version it is of, and is refused when there is a newer one.
 * `RateLimit` tells how many requests the key has left in this process; beyond is 429 with `Retry-After`.
+* `HEAD` answers as `GET` would, without the body.
+* Bodies of lines (devices, imports, lists) may be packed: `Content-Encoding: gzip`.
 * Lists are paged by `cursor`, opaque, and end with `next_cursor: null`.
 """
 
@@ -70,6 +73,7 @@ def build(resources: Resources) -> FastAPI:
     for room in ROOMS:
         app.include_router(room.router)
     install_faults(app)
+    app.add_middleware(Head)
     app.add_middleware(Changes, database=resources.database, streams=STREAMS)
     app.add_middleware(Gate, keys=resources.of(Keys), limits=resources.of(Limits))
     app.add_middleware(BodyLimit, limit=MAX_BODY, exempt=STREAMS)

@@ -15,6 +15,7 @@ from services.api.audiences import list_store as store
 from services.api.audiences.list_upload import CSV, ListUpload
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.ingest import LineFault
+from services.api.devices.imports.packed import lines_of
 from services.api.http.content_type import NDJSON, streamed_media
 from services.api.http.cursor import (
     PageCursor,
@@ -208,7 +209,7 @@ async def _upload(request: Request, list_id: int, media: str, *, fresh: bool) ->
 
     job = ListUpload(add, media, found.draining)
     try:
-        tally = await job.run(request.stream())
+        tally = await job.run(lines_of(request))
     except ClientDisconnect:
         log.warning("list.client_left", list_id=list_id, received=job.tally.received)
         raise ProblemError(INTERRUPTED, "The client left.") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.api.devices.imports.csv_records import CsvRecords, cells_of, column_name
+from services.api.devices.imports.csv_records import CsvRecords, as_meant, cells_of, column_name
 from services.api.devices.imports.encoding import BOM
 from services.api.devices.imports.ingest import LineImport
 from services.api.devices.lines import MAX_LINE, UserId, line_problem
@@ -90,7 +90,7 @@ class ListUpload(LineImport[str, None]):
         place = self._columns.index(USER_ID)
         if place >= len(cells):
             raise ValueError("it has no user_id")
-        return LINE.validate_python(cells[place])
+        return LINE.validate_python(as_meant(cells[place]))
 
     def _named(self, header: bytes) -> list[str]:
         self._separator = (self._records and self._records.separator) or ","

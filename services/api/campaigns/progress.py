@@ -50,6 +50,7 @@ EXAMPLE: dict[str, JsonValue] = {
     "planned_at": None,
     "completed_at": None,
     "deadline": "2026-11-23T09:00:00Z",
+    "ledger_deleted_at": None,
 }
 
 
@@ -95,6 +96,9 @@ class Progress(BaseModel):
     planned_at: datetime | None
     completed_at: datetime | None
     deadline: datetime | None
+    ledger_deleted_at: datetime | None = Field(
+        description="When what became of each device was deleted, after its time; these counts stay"
+    )
 
     @classmethod
     def of(cls, row: Row[Any]) -> Self:

@@ -13,6 +13,7 @@ _CAMPAIGN = """
     select c.id, c.title, c.status, c.priority, c.content, c.ttl_seconds, c.delivery, c.max_attempts, c.rate,
            c.created_by, c.created_at, c.sent_at, c.deadline, c.planned_at, c.completed_at, c.total,
            c.kind, c.parent_id, c.revision, c.campaign_seq, c.scheduled_at, c.schedule_zone, c.stop_id, c.stopped,
+           c.ledger_deleted_at,
            (c.audience - 'user_ids' - 'device_ids') #- '{exclude,user_ids}' as audience_rest,
            jsonb_array_length(c.audience -> 'device_ids') as audience_devices,
            jsonb_array_length(c.audience #> '{exclude,user_ids}') as audience_excluded,
@@ -25,7 +26,7 @@ CAMPAIGN = text(f"{_CAMPAIGN} where c.id = :id")
 _STATS = """
     select c.id, c.title, c.status, c.priority, c.total, c.not_planned, c.pending, c.skipped, c.cancelled, c.expired,
            c.dead, c.unknown, c.rejected, c.unregistered, c.accepted, c.created_at, c.sent_at, c.deadline,
-           c.planned_at, c.completed_at,
+           c.planned_at, c.completed_at, c.ledger_deleted_at,
            case when p.done then 1.0 when p.max_id > 0 then p.cursor::float8 / p.max_id else 0.0 end as planned_share,
            c.total - c.pending - coalesce(e.settled, 0) as settled_lately,
            extract(epoch from clock_timestamp() - coalesce(e.at, c.sent_at))::float8 as lately

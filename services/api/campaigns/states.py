@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 from services.api.campaigns import store
 from services.api.http.problems import (
+    LEDGER_DELETED,
     NO_CAMPAIGN,
     STOPPED,
     WRONG_STATE,
@@ -57,4 +58,17 @@ def found(row: Any, campaign_id: int) -> Any:
     """The row, or 404."""
     if row is None:
         raise ProblemError(NO_CAMPAIGN, f"There is no campaign {campaign_id}. GET /v1/campaigns lists them.")
+    return row
+
+
+def found_with_ledger(row: Any, campaign_id: int) -> Any:
+    """The row, or 404; or 410 once what is known of each device is deleted, so that nobody takes it for nobody."""
+    found(row, campaign_id)
+    if row.ledger_deleted_at is not None:
+        raise ProblemError(
+            LEDGER_DELETED,
+            f"What became of each device of campaign {campaign_id} was deleted on {row.ledger_deleted_at:%Y-%m-%d}, "
+            f"CARILLON_RETENTION_CAMPAIGNS days after its end. Its counts stay: GET /v1/campaigns/{campaign_id}/stats.",
+            ledger_deleted_at=row.ledger_deleted_at.isoformat(),
+        )
     return row

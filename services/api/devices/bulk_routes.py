@@ -11,6 +11,7 @@ from services.api.access.roles import Ingest
 from services.api.devices import bulk_store
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.ingest import Import, Imported
+from services.api.devices.imports.packed import lines_of
 from services.api.devices.lines import KNOWN_LINE, MAX_LINE, DeviceRow
 from services.api.http.content_type import NDJSON, streamed_media
 from services.api.http.problems import (
@@ -80,7 +81,7 @@ async def register_devices(request: Request, _: Ingest) -> Imported:
 
     job = Import(projects, write, found.draining)
     try:
-        imported = await job.run(request.stream())
+        imported = await job.run(lines_of(request))
     except ClientDisconnect:
         log.warning("import.client_left", received=job.tally.received, registered=job.tally.registered)
         raise ProblemError(INTERRUPTED, "The client left.") from None

@@ -185,7 +185,7 @@ def known_row(device: KnownDeviceLine, projects: Collection[str]) -> DeviceRow |
 
 def _attributes(given: Attributes | None) -> str | None:
     """As JSON; where all are null, nothing is said of any, as by tools that write each field of each row."""
-    if given is None or (given and all(value is None for value in given.values())):
+    if given is None or (None in given.values() and all(value is None for value in given.values())):
         return None
     return to_json(given).decode()
 

@@ -15,6 +15,8 @@ async def _is_json(request: Request) -> None:
 is_json = Depends(_is_json)
 """In a route's `dependencies`: it takes JSON and nothing else."""
 
+GZIP = frozenset({"gzip", "x-gzip"})
+"""Names of the one encoding that streamed bodies may have."""
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 """Names of JSON by lines that clients use; the first is the one to advise."""
 
@@ -25,6 +27,16 @@ def streamed_media(request: Request, *taken: str) -> str:
     if media not in taken:
         advised = " or ".join(f"`Content-Type: {name}`" for name in taken if name not in NDJSON[1:])
         raise ProblemError(MEDIA, f"Send lines with {advised}, not {media or 'none'}.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError(MEDIA, "Send the lines as they are: no Content-Encoding is taken here.")
+    if encoding_of(request) not in {"identity", *GZIP}:
+        raise ProblemError(MEDIA, "Send the lines as they are, or with `Content-Encoding: gzip`; no other is taken.")
     return media
+
+
+def is_packed(request: Request) -> bool:
+    """Whether a streamed body comes as gzip."""
+    return encoding_of(request) in GZIP
+
+
+def encoding_of(request: Request) -> str:
+    """The Content-Encoding that a request names, in lower case."""
+    return request.headers.get("content-encoding", "identity").strip().lower()

@@ -11,14 +11,14 @@ from services.api.access.roles import Viewer
 from services.api.campaigns import queries as campaigns
 from services.api.campaigns.parameters import CampaignId
 from services.api.campaigns.progress import Outcomes
-from services.api.campaigns.states import found
+from services.api.campaigns.states import found_with_ledger
 from services.api.http.cursor import (
     Cursor,
     PageCursor,
     decode_cursor,
     encode_cursor,
 )
-from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
+from services.api.http.problems import EVERYWHERE, LEDGER_DELETED, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
 from shared.contracts.messages import LaneName
@@ -81,7 +81,7 @@ class BatchPage(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last")
 
 
-@router.get("/{campaign_id}/batches", responses=documented(NO_CAMPAIGN))
+@router.get("/{campaign_id}/batches", responses=documented(NO_CAMPAIGN, LEDGER_DELETED))
 async def list_batches(
     request: Request,
     _: Viewer,
@@ -94,7 +94,7 @@ async def list_batches(
     # A cursor begins at 1, batches at 0.
     after = decode_cursor(cursor).before - 1 if cursor else -1
     async with resources(request).database.read() as tx:
-        found(await campaigns.campaign(tx, campaign_id), campaign_id)
+        found_with_ledger(await campaigns.campaign(tx, campaign_id), campaign_id)
         rows = await store.batches(tx, campaign_id, after=min(after, 2**31 - 1), state=state, limit=limit + 1)
     items = [Batch.of(row) for row in rows[:limit]]
     return BatchPage(

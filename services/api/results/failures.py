@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.roles import Viewer
 from services.api.campaigns import queries as campaigns
 from services.api.campaigns.parameters import CampaignId
-from services.api.campaigns.states import found
-from services.api.http.problems import EVERYWHERE, NO_CAMPAIGN, documented
+from services.api.campaigns.states import found_with_ledger
+from services.api.http.problems import EVERYWHERE, LEDGER_DELETED, NO_CAMPAIGN, documented
 from services.api.resources import resources
 from services.api.results import store
 
@@ -46,7 +46,7 @@ class FailurePage(BaseModel):
     items: list[FailureGroup]
 
 
-@router.get("/{campaign_id}/failures", responses=documented(NO_CAMPAIGN))
+@router.get("/{campaign_id}/failures", responses=documented(NO_CAMPAIGN, LEDGER_DELETED))
 async def list_failures(request: Request, _: Viewer, campaign_id: CampaignId) -> FailurePage:
     """Count a campaign's failed devices by outcome, code and platform.
 
@@ -54,7 +54,7 @@ async def list_failures(request: Request, _: Viewer, campaign_id: CampaignId) ->
     """
     at_hand = resources(request)
     async with at_hand.estimate_gate, at_hand.database.read() as tx:
-        found(await campaigns.campaign(tx, campaign_id), campaign_id)
+        found_with_ledger(await campaigns.campaign(tx, campaign_id), campaign_id)
         rows = await store.failures(tx, campaign_id)
         samples = await store.samples(tx, campaign_id)
     return FailurePage(

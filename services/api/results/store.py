@@ -9,9 +9,9 @@ from sqlalchemy.engine import Row
 from shared.db import Reader
 from shared.ledger.letters import NAMES
 
-_NAME = "case t.letter " + " ".join(f"when '{letter}' then '{name}'" for letter, name in NAMES.items()) + " end"
+NAME = "case t.letter " + " ".join(f"when '{letter}' then '{name}'" for letter, name in NAMES.items()) + " end"
 # Only what did not simply go well has a code, so the report, a large document, is not looked into for the others.
-_CODE = "case when t.letter in ('D', '?', 'R', 'U', 'X') then nullif(b.report -> (t.n - 1)::text ->> 0, '') end"
+CODE = "case when t.letter in ('D', '?', 'R', 'U', 'X') then nullif(b.report -> (t.n - 1)::text ->> 0, '') end"
 
 BATCHES = text("""
     select batch_no, lane, project_id as project, state, size, epoch, attempt, lost, doubt, since, due_at, finished_at,
@@ -23,7 +23,7 @@ BATCHES = text("""
 
 # 1 µs for each position of a batch with failures, 10 µs for each failure: its device is looked up by primary key.
 FAILURES = text(f"""
-    select {_NAME} as outcome, {_CODE} as code, d.platform, count(*) as count
+    select {NAME} as outcome, {CODE} as code, d.platform, count(*) as count
       from campaign_batch b
       join campaign_batch_distances v using (campaign_id, batch_no)
      cross join lateral unnest(v.distances, string_to_array(b.outcomes, null))
@@ -41,7 +41,7 @@ DEVICE = text("select id, user_id, platform from device where id = :id")
 # joining all campaigns at once, which reads every batch.
 PUSH_LOG = text(f"""
     select c.id as campaign_id, c.title, c.kind, c.status, c.sent_at, t.id as device_id, b.batch_no, b.state,
-           b.attempt, b.finished_at, {_NAME} as outcome, {_CODE} as code
+           b.attempt, b.finished_at, {NAME} as outcome, {CODE} as code
       from (select id, title, kind, status, sent_at from campaign
              where id < :before and sent_at is not null order by id desc limit :campaigns) as c
      cross join unnest(cast(:devices as bigint[])) as wanted (id)
@@ -61,34 +61,6 @@ SCANNED = text("""
     select min(id) as last, count(*) as n
       from (select id from campaign where id < :before and sent_at is not null order by id desc limit :campaigns) as c
 """)
-
-_EXPORT = f"""
-    select b.batch_no, string_agg({{line}}, '' order by t.n) filter (where {{wanted}}) as lines
-      from (select * from campaign_batch
-             where campaign_id = :id and batch_no > :after order by batch_no limit :batches) as b
-      join campaign_batch_distances v using (campaign_id, batch_no)
-     cross join lateral unnest(v.distances, string_to_array(b.outcomes, null))
-                        with ordinality as t (distance, letter, n)
-     cross join lateral (select b.first_id + t.distance as id, {_NAME} as outcome, {_CODE} as code) as r
-      left join device d on d.id = r.id
-     group by b.batch_no order by b.batch_no
-"""  # noqa: S608 - names from our own vocabulary
-_WANTED = "cast(:letters as text[]) is null or t.letter = any(cast(:letters as text[]))"
-EXPORT_NDJSON = text(
-    _EXPORT.format(
-        wanted=_WANTED,
-        line="""'{"device_id":' || r.id || ',"user_id":' || coalesce(to_json(d.user_id)::text, 'null')
-                || ',"platform":' || coalesce('"' || d.platform || '"', 'null') || ',"outcome":"' || r.outcome
-                || '","code":' || coalesce(to_json(r.code)::text, 'null') || E'}\\n'""",
-    )
-)
-EXPORT_CSV = text(
-    _EXPORT.format(
-        wanted=_WANTED,
-        line="""r.id || ',"' || coalesce(replace(d.user_id, '"', '""'), '') || '",' || coalesce(d.platform, '')
-                || ',' || r.outcome || ',"' || coalesce(replace(r.code, '"', '""'), '') || E'"\\r\\n'""",
-    )
-)
 
 _EVENT = "campaign_id, campaign_seq, name, at, data, tx::text::bigint as tx"
 EVENTS_OF = text(f"""
@@ -119,15 +91,6 @@ async def failures(tx: Reader, campaign_id: int) -> Sequence[Row[Any]]:
 async def samples(tx: Reader, campaign_id: int) -> Mapping[str, str]:
     """One answer's text for each code."""
     return {row.code: row.sample for row in await tx.all(SAMPLES, {"id": campaign_id})}
-
-
-async def export_page(
-    tx: Reader, campaign_id: int, *, csv: bool, letters: Sequence[str] | None, after: int, batches_: int
-) -> Sequence[Row[Any]]:
-    """Some batches as the lines of an export, ready to be sent."""
-    statement = EXPORT_CSV if csv else EXPORT_NDJSON
-    values = {"id": campaign_id, "after": after, "batches": batches_, "letters": list(letters) if letters else None}
-    return await tx.all(statement, values)
 
 
 async def events_of(tx: Reader, campaign_id: int, *, after: int, limit: int) -> Sequence[Row[Any]]:

@@ -9,7 +9,7 @@
 | without a name | empty, as a spreadsheet leaves them behind |
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from services.api.devices.imports.csv_records import (
     KNOWN,
     SEPARATORS,
     TARGETS,
+    as_meant,
     cells_of,
     column_name,
     is_column,
@@ -32,6 +33,8 @@ from services.api.devices.lines import (
 )
 from services.api.http.problems import INVALID, ProblemError
 
+AS_MEANT: Mapping[str, Callable[[str], str]] = {"user_id": as_meant, "platform": str.lower}
+"""Columns whose cells are written in more than one way."""
 _NO_PROJECT = {"project": None}
 
 
@@ -62,8 +65,8 @@ class CsvLines:
                 f"Line {line} has to name the columns, with commas, semicolons or tabs between them. "
                 f"{'; '.join(faults)[:500]}.",
             )
-        # A column's name, and its attribute's where it is one.
-        self._places = [(name, name.partition(ATTRIBUTE)[2]) for name in self._columns]
+        # A column's name, its attribute's where it is one, and what becomes of its cells.
+        self._places = [(name, name.partition(ATTRIBUTE)[2], AS_MEANT.get(name)) for name in self._columns]
         self._plain = not any(name in KNOWN or name.startswith(ATTRIBUTE) for name in self._columns)
 
     def parse(self, record: bytes, projects: Collection[str]) -> DeviceRow | str | None:
@@ -89,7 +92,7 @@ class CsvLines:
             raise ValueError(f"it has {len(cells)} cells, and line 1 names {len(self._columns)} columns")
         document: dict[str, Any] = {}
         attributes: dict[str, str | None] = {}
-        for (name, attribute), cell in zip(self._places, cells, strict=True):
+        for (name, attribute, change), cell in zip(self._places, cells, strict=True):
             if attribute:
                 attributes[attribute] = cell or None
             elif not cell:
@@ -100,7 +103,7 @@ class CsvLines:
                     raise ValueError("it has a token and a fid; a device is one of them")
                 document["target"] = {"kind": name, "value": cell}
             elif name:
-                document[name] = cell.lower() if name == "platform" else cell
+                document[name] = cell if change is None else change(cell)
             else:
                 raise ValueError("it has something in a column that line 1 does not name")
         if any(attributes.values()):

@@ -16,6 +16,7 @@ from services.api.access.roles import Ingest, Viewer
 from services.api.devices import bulk_store
 from services.api.devices.imports import store
 from services.api.devices.imports.chunks import committed
+from services.api.devices.imports.packed import lines_of
 from services.api.devices.imports.progress import JobImport
 from services.api.devices.imports.schemas import (
     EXAMPLE,
@@ -148,7 +149,7 @@ async def put_lines(request: Request, _: Ingest, import_id: ImportId) -> ImportJ
         rejected=taken.rejected,
     )
     try:
-        await run.run(request.stream())
+        await run.run(lines_of(request))
     except ClientDisconnect:
         await _interrupted(found.database, import_id, holder, "The client left.")
         raise ProblemError(INTERRUPTED, "The client left.") from None

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.api.results import push_log
+from shared.db import Writer
 from tests.integration.api.results.conftest import Ended
 from tests.integration.shared.ledger.stage import Stage
 
@@ -118,13 +120,18 @@ async def test_an_export_has_a_line_for_each_device(
         "platform": "android",
         "outcome": "unregistered",
         "code": "UNREGISTERED",
+        "at": rows[1]["at"],
+        "message": "text of UNREGISTERED",
     }
+    assert datetime.fromisoformat(rows[1]["at"]).utcoffset() == timedelta(0)
     assert rows[4] == {
         "device_id": devices[4],
         "user_id": None,
         "platform": None,
         "outcome": "accepted",
         "code": None,
+        "at": rows[4]["at"],
+        "message": None,
     }
     table = await client.get(f"/v1/campaigns/{campaign_id}/export", params={"format": "csv"})
     assert table.headers["Content-Disposition"] == f'attachment; filename="campaign-{campaign_id}.csv"'
@@ -142,7 +149,50 @@ async def test_an_export_of_some_outcomes_has_only_these(client: httpx.AsyncClie
     assert [json.loads(line)["outcome"] for line in answer.text.splitlines()] == ["dead", "unknown"]
     assert (await client.get(f"/v1/campaigns/{campaign_id}/export", params={"outcome": "nice"})).status_code == 422
     empty = await client.get(f"/v1/campaigns/{campaign_id}/export", params={"outcome": "skipped", "format": "csv"})
-    assert empty.text == "device_id,user_id,platform,outcome,code\r\n"
+    assert empty.text == "device_id,user_id,platform,outcome,code,at,message\r\n"
+
+
+async def test_an_export_for_spreadsheets_runs_nothing_and_is_read_back_as_it_was(
+    client: httpx.AsyncClient, stage: Stage, ended: Ended
+) -> None:
+    """User ids come from apps: those that would be formulas get an apostrophe, which a list takes off again."""
+    users = ["=1+1", "+8210", "-5", "@x", "'=1", "''+2", "007", '=HYPERLINK("http://a";"김")']
+    devices = await stage.devices(8)
+    for device, user in zip(devices, users, strict=True):
+        async with stage.database.write() as tx:
+            await tx.run(text("update device set user_id = :user where id = :id"), {"user": user, "id": device})
+    campaign_id = await ended(LETTERS, CODES)
+    path, params = f"/v1/campaigns/{campaign_id}/export", {"format": "csv", "spreadsheet": "true"}
+    answer = await client.get(path, params=params)
+    assert answer.content.startswith(b"\xef\xbb\xbfdevice_id,user_id,")
+    shown = [row["user_id"] for row in csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))]
+    assert shown[:7] == ["'=1+1", "'+8210", "'-5", "'@x", "''=1", "'''+2", "'007"]
+    uploaded = await client.post("/v1/lists?name=back", content=answer.content, headers={"Content-Type": "text/csv"})
+    assert (uploaded.status_code, uploaded.json()["size"], uploaded.json()["rejected"]) == (201, 8, 0)
+    members = await stage.database.again(_members)
+    assert members == sorted(users)
+    plain = await client.get(path, params={"format": "csv"})
+    assert [row["user_id"] for row in csv.DictReader(io.StringIO(plain.text))] == users
+    assert (await client.get(path, params={"spreadsheet": "true"})).status_code == 422
+
+
+async def _members(tx: Writer) -> list[str]:
+    return sorted(row.user_id for row in await tx.all(text("select user_id from audience_list_member")))
+
+
+async def test_a_ledger_that_was_deleted_is_said_to_be(client: httpx.AsyncClient, stage: Stage, ended: Ended) -> None:
+    """Rather than 200 and nothing, as if nobody had been addressed; the counts stay."""
+    await stage.devices(8)
+    campaign_id = await ended(LETTERS, CODES)
+    path = f"/v1/campaigns/{campaign_id}"
+    assert (await client.get(f"{path}/stats")).json()["ledger_deleted_at"] is None
+    await stage.run("update campaign set ledger_deleted_at = now() where id = :id", id=campaign_id)
+    for route in ("export", "batches", "failures"):
+        answer = await client.get(f"{path}/{route}")
+        assert (answer.status_code, answer.json()["type"]) == (410, "urn:carillon:problem:ledger-deleted")
+        assert f"{path}/stats" in answer.json()["detail"]
+    stats = (await client.get(f"{path}/stats")).json()
+    assert (stats["ledger_deleted_at"] is not None, stats["total_recipients"], stats["balanced"]) == (True, 8, True)
 
 
 async def test_stats_show_the_seal(client: httpx.AsyncClient, stage: Stage, ended: Ended) -> None:

@@ -56,7 +56,7 @@ async def test_a_stream_is_closed_with_its_connection_while_events_wait(database
 
 async def test_an_export_that_cannot_go_on_is_cut_short(resources: Resources) -> None:
     """Rather than ended as if it were whole."""
-    lines = _lines(resources, 7, csv=True, letters=None)
+    lines = _lines(resources, 7, lines="csv", letters=None)
     assert await anext(lines) == HEADER
     with pytest.raises(CutShortError, match="PostgreSQL"):
         await anext(lines)
@@ -66,7 +66,7 @@ async def test_an_export_does_not_hold_up_a_shutdown(resources: Resources) -> No
     """It is cut short before its next look at the ledger."""
     resources.draining.set()
     with pytest.raises(CutShortError, match="shutting down"):
-        await anext(_lines(resources, 7, csv=False, letters=None))
+        await anext(_lines(resources, 7, lines="ndjson", letters=None))
 
 
 class Failing(Database):

@@ -1,6 +1,7 @@
 """Imports as jobs."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -135,6 +136,30 @@ async def test_what_is_null_or_an_empty_cell_stays_as_it_is(client: httpx.AsyncC
     assert (upsert.json()["project"], upsert.json()["attributes"]) == ("shop", {"city": "Jeju", "n": 1})
     assert await told(user_id="v", attributes={"city": None, "n": 2}) == ("shop", {"n": 2})
     assert await told(user_id="w", target={"kind": "token", "value": "t"}, attributes={"n": None}) == ("shop", {})
+
+
+@pytest.mark.parametrize("path", ["/v1/devices/bulk", "/v1/imports", "/v1/lists?name=a"])
+async def test_lines_may_come_packed(client: httpx.AsyncClient, database: Database, path: str) -> None:
+    """In members behind each other; another encoding is refused, and a body that is cut short, or no gzip."""
+    packed = {**NDJSON, "Content-Encoding": "gzip"}
+    one, other = (b'"a"\n', b'"b"\n') if "lists" in path else (lines(1), lines(2))
+    body = gzip.compress(one) + gzip.compress(other)
+
+    async def sent(content: bytes, headers: dict[str, str]) -> httpx.Response:
+        if path != "/v1/imports":
+            return await client.post(path, content=content, headers=headers)
+        return await send(client, await announce(client), content, headers)
+
+    done = await sent(body, packed)
+    assert (done.status_code < 300, done.json()["received"]) == (True, 2 if "lists" in path else 3)
+    said = {
+        "cut short": await sent(body[:-3], packed),
+        "not the gzip": await sent(one, packed),
+        "Content-Encoding: gzip": await sent(body, NDJSON),
+    }
+    for words, answer in said.items():
+        assert (answer.status_code, words in answer.json()["detail"]) == (422, True), answer.text
+    assert (await sent(body, {**NDJSON, "Content-Encoding": "br"})).status_code == 415
 
 
 async def test_progress_can_be_followed_and_a_cut_is_gone_on_behind(

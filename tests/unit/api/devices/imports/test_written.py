@@ -22,6 +22,7 @@ WHOLE = [
     ("u-4", "ios", "tok:4", None, None, AT.replace(microsecond=100_000), '{"plan":"free","note":null}'),
     ("김, 민수", "ios", "tok:2", None, None, AT, '{"plan":null,"note":"say \\"hi\\""}'),
 ]
+EXPORT = "libreoffice-7.4.7-export.csv"
 TAKEN = [
     "psql-15.18.csv",
     "psql-15.18-kolkata.csv",
@@ -116,6 +117,19 @@ async def test_what_a_file_leaves_open_is_told_line_by_line(name: str, lines: li
     assert all(said in one.problem for one in found.rejected)
 
 
+async def test_an_export_that_a_spreadsheet_opened_and_saved_is_the_same_list() -> None:
+    """Nothing ran, and no digit is lost."""
+    users: list[str] = []
+
+    async def add(user_ids: list[str]) -> int:
+        users.extend(user_ids)
+        return len(user_ids)
+
+    job = ListUpload(add, CSV, asyncio.Event())
+    await job.run(pieces((FOLDER / EXPORT).read_bytes(), 5))
+    assert users == sorted(["=1+1", "+8210", "-5", "@x", "'=1", "'tis", "김, 민수", "007", "12345678901234567890"])
+
+
 async def test_a_workbook_is_told_to_be_one() -> None:
     """It is no text."""
     with pytest.raises(ProblemError, match=r"\.xlsx"):
@@ -126,4 +140,4 @@ def test_every_file_of_the_folder_is_read() -> None:
     """And each is told of in the guide."""
     refused = {"duckdb-2.0.1-zoneless.csv", "libreoffice-7.4.7-dates.csv", "pandas-3.1.1-epoch.ndjson"}
     refused |= {"libreoffice-7.4.7-cp949.csv", "openpyxl-3.1.5.xlsx"}
-    assert {path.name for path in FOLDER.iterdir()} == {*TAKEN, *refused, "write.sh"}
+    assert {path.name for path in FOLDER.iterdir()} == {*TAKEN, *refused, EXPORT, "write.sh"}

@@ -107,3 +107,12 @@ save -semicolon 59 76 1
 save -tab-utf-16 9 65535 1
 save -cp949 44 62 1
 save -dates 44 76 2
+
+# An export of ours for spreadsheets, as it is opened and saved again.
+printf '\xef\xbb\xbfdevice_id,user_id,platform,outcome,code,at,message\r\n' >"$work/export.csv"
+for id in "'=1+1" "'+8210" "'-5" "'@x" "''=1" "'tis" '김, 민수' "'007" "'12345678901234567890"; do
+  printf '1,"%s",ios,accepted,"",2026-11-22T09:00:02.118Z,""\r\n' "$id" >>"$work/export.csv"
+done
+soffice --headless --infilter="CSV:44,34,76" --convert-to "csv:Text - txt - csv (StarCalc):44,34,76" \
+  --outdir "$work/out" "$work/export.csv" >/dev/null
+mv "$work/out/export.csv" "$here/$office-export.csv"
