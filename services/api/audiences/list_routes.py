@@ -15,7 +15,6 @@ from services.api.audiences import list_store as store
 from services.api.audiences.list_upload import CSV, ListUpload
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.ingest import LineFault
-from services.api.devices.imports.packed import lines_of
 from services.api.http.content_type import NDJSON, streamed_media
 from services.api.http.cursor import (
     PageCursor,
@@ -23,6 +22,7 @@ from services.api.http.cursor import (
     next_cursor,
     page_before,
 )
+from services.api.http.packed import lines_of
 from services.api.http.problems import (
     EVERYWHERE,
     IN_USE,

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from services.api.devices.imports.csv_records import CsvRecords, as_meant, cells_of, column_name
-from services.api.devices.imports.encoding import BOM
 from services.api.devices.imports.ingest import LineImport
 from services.api.devices.lines import MAX_LINE, UserId, line_problem
+from services.api.http.encoding import BOM, is_cp949, not_utf8
 from services.api.http.problems import INVALID, ProblemError
 
 CHUNK = 5000
@@ -75,6 +75,8 @@ class ListUpload(LineImport[str, None]):
     def _from_json(self, line: bytes) -> str:
         if len(line) > MAX_LINE:
             raise ValueError(f"longer than {MAX_LINE} bytes")
+        if is_cp949(line):
+            raise ValueError(not_utf8(line))
         return LINE.validate_json(line)
 
     def _from_csv(self, record: bytes) -> str | None:

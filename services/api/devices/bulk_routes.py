@@ -11,9 +11,9 @@ from services.api.access.roles import Ingest
 from services.api.devices import bulk_store
 from services.api.devices.imports.chunks import committed
 from services.api.devices.imports.ingest import Import, Imported
-from services.api.devices.imports.packed import lines_of
 from services.api.devices.lines import KNOWN_LINE, MAX_LINE, DeviceRow
 from services.api.http.content_type import NDJSON, streamed_media
+from services.api.http.packed import lines_of
 from services.api.http.problems import (
     INTERNAL,
     INTERRUPTED,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import to_json
 
+from services.api.http.encoding import is_cp949, not_utf8
 from shared.contracts.moments import Moment
 from shared.contracts.targets import target_hash
 from shared.contracts.traits import AppVersion, Attributes, Locale, TimeZone, version_order
@@ -156,7 +157,7 @@ def _parse_known(line: bytes, projects: Collection[str]) -> DeviceRow | str:
     try:
         device = KNOWN_LINE.validate_json(line)
     except ValidationError as error:
-        return line_problem(error)
+        return not_utf8(line) if is_cp949(line) else line_problem(error)
     return known_row(device, projects)
 
 

@@ -14,7 +14,7 @@ from services.api.access.roles import Viewer
 from services.api.campaigns import queries as campaigns
 from services.api.campaigns.parameters import CampaignId
 from services.api.campaigns.states import found_with_ledger
-from services.api.devices.imports.encoding import BOM
+from services.api.http.encoding import BOM
 from services.api.http.problems import EVERYWHERE, INVALID, LEDGER_DELETED, NO_CAMPAIGN, ProblemError, documented
 from services.api.resources import Resources, resources
 from services.api.results import export_store as store

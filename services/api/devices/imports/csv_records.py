@@ -9,8 +9,8 @@ import functools
 import re
 from dataclasses import dataclass
 
-from services.api.devices.imports.encoding import BOM, not_utf8
 from services.api.devices.lines import MAX_LINE, MAX_SKIPPED, OverlongLineError
+from services.api.http.encoding import BOM, not_utf8
 
 TARGETS = ("token", "fid")
 PLAIN = frozenset({"user_id", "platform", "project"})

@@ -13,7 +13,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.devices.imports.encoding import BOM, BodyError, as_utf8
 from services.api.devices.lines import (
     MAX_LINE,
     DeviceRow,
@@ -21,6 +20,7 @@ from services.api.devices.lines import (
     OverlongLineError,
     parse_line,
 )
+from services.api.http.encoding import BOM, BodyError, as_utf8
 from services.api.http.faults import AWAY
 from services.api.http.problems import INTERRUPTED, TOO_LARGE, Kind, ProblemError
 from shared.observability import metrics

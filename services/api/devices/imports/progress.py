@@ -6,10 +6,10 @@ from typing import Any
 
 from services.api.devices.imports.csv_lines import CsvLines
 from services.api.devices.imports.csv_records import CsvRecords
-from services.api.devices.imports.encoding import BOM
 from services.api.devices.imports.ingest import LineImport
 from services.api.devices.imports.store import ImportProgress, Rejected
 from services.api.devices.lines import MAX_LINE, DeviceRow, parse_line
+from services.api.http.encoding import BOM
 from shared.observability import metrics
 
 KEPT_REJECTED = 100_000

@@ -16,7 +16,6 @@ from services.api.access.roles import Ingest, Viewer
 from services.api.devices import bulk_store
 from services.api.devices.imports import store
 from services.api.devices.imports.chunks import committed
-from services.api.devices.imports.packed import lines_of
 from services.api.devices.imports.progress import JobImport
 from services.api.devices.imports.schemas import (
     EXAMPLE,
@@ -35,6 +34,7 @@ from services.api.http.cursor import (
     page_before,
 )
 from services.api.http.faults import AWAY
+from services.api.http.packed import lines_of
 from services.api.http.problems import (
     EVERYWHERE,
     IMPORT_BUSY,

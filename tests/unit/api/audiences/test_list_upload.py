@@ -94,6 +94,13 @@ async def test_a_bad_line_is_told_and_the_others_are_taken(bad: bytes) -> None:
     assert job.tally.errors[0].problem
 
 
+async def test_ids_in_cp949_are_told_so() -> None:
+    """As JSON and as CSV."""
+    for body, media in (('"김"\n', NDJSON[0]), ("user_id\n김\n", CSV)):
+        job = await upload(Members(), body.encode("cp949"), media)
+        assert "CP949" in job.tally.errors[0].problem
+
+
 async def test_many_ids_go_in_chunks() -> None:
     """Each its own transaction."""
     members = Members()

@@ -46,6 +46,7 @@ def test_equal_values_of_both_kinds_are_different_targets() -> None:
         (b'{"user_id": "\xff"}', "not JSON"),
         (b'{"user_id": "\\ud800"}', "not JSON"),
         (b"[" * 5000, "not JSON"),
+        ('{"user_id": "김"}'.encode("cp949"), "not UTF-8 but CP949"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (line(user_id=7), "user_id"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+import pytest
 from httpx import ASGITransport, AsyncClient
 
 from shared.observability.probes import probes_app, readiness
@@ -48,3 +49,11 @@ async def test_a_worker_that_lives_tells_its_version() -> None:
     probes = ASGITransport(app=probes_app({}))
     async with AsyncClient(transport=probes, base_url="http://worker") as client:
         assert (await client.get("/health/live")).json() == {"status": "alive", "version": VERSION}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+async def test_head_is_answered_without_a_body(path: str) -> None:
+    """Monitors and balancers send it."""
+    async with AsyncClient(transport=ASGITransport(app=probes_app({})), base_url="http://worker") as client:
+        answer = await client.head(path)
+    assert (answer.status_code, int(answer.headers["Content-Length"]) > 0) == (200, True)

@@ -71,12 +71,18 @@ def _decoded(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = 
         raise BodyError(f"The body began as UTF-16 and does not go on so ({error.reason}): {_SAVE}.") from None
 
 
+def is_cp949(line: bytes) -> bool:
+    """Whether a line is no UTF-8, and Korean in CP949 for certain."""
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        letters = [letter for letter in line.decode("cp949", errors="replace") if not letter.isascii()]
+        return all("가" <= letter <= "힣" for letter in letters)
+    return False
+
+
 def not_utf8(line: bytes) -> str:
     """What a line is that is not UTF-8, and what to do."""
-    try:
-        letters = [letter for letter in line.decode("cp949") if not letter.isascii()]
-    except UnicodeDecodeError:
-        letters = []
-    if letters and all("가" <= letter <= "힣" for letter in letters):
+    if is_cp949(line):
         return f"not UTF-8 but CP949, as a spreadsheet's plain CSV is in Korea: {_SAVE}"
     return f"not UTF-8: {_SAVE}"

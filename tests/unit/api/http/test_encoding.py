@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.devices.imports.encoding import BodyError, as_utf8, not_utf8
+from services.api.http.encoding import BodyError, as_utf8, not_utf8
 
 
 async def read(body: bytes, size: int = 7) -> bytes:

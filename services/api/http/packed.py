@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from fastapi import Request
 
-from services.api.devices.imports.encoding import BodyError
 from services.api.http.content_type import is_packed
+from services.api.http.encoding import BodyError
 from services.api.http.problems import TOO_LARGE
 
 PIECE = 65_536

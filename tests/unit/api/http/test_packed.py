@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from services.api.devices.imports.encoding import BodyError
-from services.api.devices.imports.packed import FREE, PIECE, RATIO, unpacked
+from services.api.http.encoding import BodyError
+from services.api.http.packed import FREE, PIECE, RATIO, unpacked
 from services.api.http.problems import TOO_LARGE
 
 ONE = gzip.compress(b"x")
