@@ -56,7 +56,7 @@ def read_moment(text: str) -> datetime:
     '2026-11-20T09:30:15.123456+00:00'
     """
     if text[13:14] == ":" and text[10] in "T ":
-        # As nearly all are written: a third of the time that the pattern takes.
+        # As nearly all are written: quicker than the pattern.
         moment = _by_iso(text)
         if moment is not None and moment.tzinfo is not None:
             return check_year(moment)

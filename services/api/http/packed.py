@@ -10,9 +10,9 @@ from services.api.http.encoding import BodyError
 from services.api.http.problems import TOO_LARGE
 
 PIECE = 65_536
-"""Bytes unpacked at once, for which other requests wait: 0.2 ms."""
+"""Bytes unpacked at once, for which other requests wait."""
 FREE = 16 * 1_048_576
-"""Bytes that any body may unpack to: half a second of this process, whatever they are."""
+"""Bytes that any body may unpack to, whatever they are."""
 RATIO = 200
 """Times its size that a longer body may unpack to. Devices come to 5 to 30; a bomb goes to 1,032."""
 _BOMB = (

@@ -181,7 +181,7 @@ def cells_of(record: bytes, separator: str = SEPARATORS[0]) -> list[str]:
             )
         cells = text.split(separator)
     elif len(cells := text[1:-1].split(f'"{separator}"')) * 2 == text.count('"') and text[0] == text[-1] == '"':
-        # Each cell is in quotes and holds none: found in a third of the time.
+        # Each cell is in quotes and holds none: the quickest to cut.
         pass
     else:
         forms = _forms(separator)
