@@ -15,12 +15,13 @@ _OF_IDS = "select id - first_id as distance from unnest(ids) with ordinality as 
 
 STATEMENTS = (
     # Whoever has one of the two may want the other, in either order; and whoever comes while this waits, waits too. So
-    # it waits for seconds only, lets go of what it has, and tries again.
+    # it waits for less than a second, lets go of what it has, and tries again: PostgreSQL looks for a deadlock when
+    # somebody has waited for a second (`deadlock_timeout`), and would end the transaction of a service.
     """
     do $$
-    declare tries integer := 20;
+    declare tries integer := 50;
     begin
-        set local lock_timeout = '3s';
+        set local lock_timeout = '900ms';
         loop
             begin
                 lock table campaign_batch, campaign_batch_devices in access exclusive mode;
