@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+import structlog
 from sqlalchemy import text
 
 from services.sender.incidents import Incidents, Recovered
@@ -13,10 +14,12 @@ from shared.contracts.messages import BatchReady
 from shared.db import Database, Writer
 from shared.errors import MalformedMessageError, UnavailableError
 from shared.ledger import campaigns, claiming, projects, releasing
-from shared.ledger.claiming import Claim, NoClaim, NotYet
+from shared.ledger.claiming import Claim, NoClaim, NotYet, OverdueError
 from shared.ledger.events import record_project_event
 from shared.ledger.releasing import Release
 from shared.ledger.times import Times
+
+log = structlog.get_logger()
 
 TEMPLATES = 64
 """Campaigns whose message is kept encoded: a few kilobytes each; a campaign's content never changes once it is sent."""
@@ -51,9 +54,20 @@ class Store:
         self._templates: OrderedDict[int, Template] = OrderedDict()
 
     async def claim(self, batch: BatchReady, holder: str) -> Claim | NoClaim | NotYet:
-        """Claim the batch; see `shared.ledger.claiming`."""
+        """Claim the batch; see `shared.ledger.claiming`.
+
+        A claim that was overdue is booked anew, once: where PostgreSQL is always that slow, all start as late, and
+        nothing comes on top of anything.
+        """
+        try:
+            return await self._claim(batch, holder, late=False)
+        except OverdueError:
+            log.warning("claim.overdue", campaign_id=batch.campaign_id, batch_no=batch.batch_no)
+            return await self._claim(batch, holder, late=True)
+
+    async def _claim(self, batch: BatchReady, holder: str, *, late: bool) -> Claim | NoClaim | NotYet:
         return await self._database.again(
-            lambda tx: claiming.claim(tx, batch, holder=holder, times=self._times),
+            lambda tx: claiming.claim(tx, batch, holder=holder, times=self._times, late=late)
         )
 
     async def give_back(self, batch: BatchReady, *, wait: float) -> None:

@@ -4,6 +4,7 @@ A batch may be claimed at exactly the epoch that its message names, from `planne
 campaign is sending. Everything else is no claim: a duplicate, a message of an epoch that is over, a held batch.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,11 @@ from shared.topology import Lane
 PACE_TOLERANCE = 0.75
 """Seconds that a campaign with a rate of its own may book ahead where its project's quota delays it as long: like the
 high lane, for the same reasons. Where the quota is free, it books a tenth of a second ahead."""
+
+OVERDUE = 1.0
+"""Seconds that writing the claim may take after its booking. Later, its place in the quota is gone, and what starts now
+comes on top of what others have booked for now: a lock on the batches' table that ends lets one batch of each project
+through so."""
 
 FIND = text(f"""
     select b.state, b.size, b.lane, b.project_id, b.outcomes, b.reported, b.attempt, b.doubt,
@@ -143,6 +149,10 @@ class NoClaim(StrEnum):
     CLOSING = "closing"
 
 
+class OverdueError(Exception):
+    """Raised when the place in the quota went by before the claim was written; nothing may be committed."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotYet:
     """The quota is booked out, or the project is paused; nothing was written. Ask again in `wait` seconds.
@@ -156,8 +166,13 @@ class NotYet:
     stopped: bool = False
 
 
-async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> Claim | NoClaim | NotYet:
-    """Claim the batch at the message's epoch for `holder`."""
+async def claim(
+    tx: Writer, batch: BatchReady, *, holder: str, times: Times, late: bool = False
+) -> Claim | NoClaim | NotYet:
+    """Claim the batch at the message's epoch for `holder`.
+
+    Raises `OverdueError` when writing it took longer than `OVERDUE`, unless it may be `late`: roll back, claim anew.
+    """
     key = {"campaign_id": batch.campaign_id, "batch_no": batch.batch_no, "epoch": batch.epoch}
     row = await tx.first(FIND, key)
     if row is None:
@@ -180,7 +195,10 @@ async def claim(tx: Writer, batch: BatchReady, *, holder: str, times: Times) -> 
             return denied_or_booked
         booking = denied_or_booked
     claimed = {**key, "holder": holder, "lease_until": booking.start + times.lease}
+    booked = asyncio.get_running_loop().time()
     targets = await tx.all(CLAIM, claimed)
+    if not late and asyncio.get_running_loop().time() - booked > OVERDUE:
+        raise OverdueError
     return Claim(
         campaign_id=batch.campaign_id,
         batch_no=batch.batch_no,
