@@ -57,7 +57,7 @@ class ListUpload(LineImport[str, None]):
         try:
             user_id = self._parse_id(line)
         except ValidationError as error:
-            self._refuse(line_problem(error).lstrip(": "))
+            self._refuse(not_utf8(line) if is_cp949(line) else line_problem(error).lstrip(": "))
             return
         except ValueError as error:
             self._refuse(str(error))
@@ -75,8 +75,6 @@ class ListUpload(LineImport[str, None]):
     def _from_json(self, line: bytes) -> str:
         if len(line) > MAX_LINE:
             raise ValueError(f"longer than {MAX_LINE} bytes")
-        if is_cp949(line):
-            raise ValueError(not_utf8(line))
         return LINE.validate_json(line)
 
     def _from_csv(self, record: bytes) -> str | None:

@@ -24,6 +24,7 @@ BLANKS = " \t"
 CHANGED_WHEN_OPENED = "([=+@\t\r\uff1d\uff0b\uff20\uff0d-]|0[0-9]|[0-9]{16})"
 """Beginnings of cells that a spreadsheet runs as formulas, in full width too, or rounds; a pattern of SQL, too."""
 _KEPT_AS_TEXT = re.compile(f"'+{CHANGED_WHEN_OPENED}")
+_RETURN = "its lines end with a carriage return alone; save it with line breaks (LF or CRLF)"
 _DECLARED = re.compile(r'"?sep=([^\w"\s]|\t)"?\s*', re.ASCII | re.IGNORECASE)
 
 
@@ -47,7 +48,7 @@ def _forms(separator: str) -> _Forms:
     blank = "[ ]*+" if separator == "\t" else "[ \\t]*+"
     opened = f'{blank}"[^"]*+(?:""[^"]*+)*+'
     plain = f'(?!{blank}")[^{s}]*+'
-    good = f'(?>{opened}"{blank}(?={s}|\\Z)|[^"{s}]*+(?={s}|\\Z))'
+    good = f'(?>{opened}"{blank}(?={s}|\\Z)|[^"{s}\r]*+(?={s}|\\Z))'
     return _Forms(
         re.compile(f'(?:(?>{opened}"[^{s}]*+|{plain}){s})*+{opened}\\Z'.encode()),
         re.compile(f"{good}(?:{s}{good})*+\\Z"),
@@ -176,9 +177,7 @@ def cells_of(record: bytes, separator: str = SEPARATORS[0]) -> list[str]:
         raise ValueError(not_utf8(record)) from None
     if '"' not in text:
         if "\r" in text:
-            raise ValueError(
-                "not CSV: its lines end with a carriage return alone; save it with line breaks (LF or CRLF)"
-            )
+            raise ValueError(f"not CSV: {_RETURN}")
         cells = text.split(separator)
     elif len(cells := text[1:-1].split(f'"{separator}"')) * 2 == text.count('"') and text[0] == text[-1] == '"':
         # Each cell is in quotes and holds none: the quickest to cut.
@@ -199,7 +198,9 @@ def _fault(text: str, separator: str) -> str:
     before = found[0] if found else ""
     number = len(_forms(separator).cell.findall(before[:-1])) + 1 if before else 1
     cell = text[len(before) :].lstrip(BLANKS)
-    if not cell.startswith('"'):
+    if "\r" in (plain := cell.partition(separator)[0]) and '"' not in plain:
+        why = _RETURN
+    elif not cell.startswith('"'):
         why = "a quote stands in a cell that does not begin with one; write the cell in quotes, and that quote twice"
     elif _forms(separator).ends_open.match(text.encode()):
         why = "the quote that opens it is never closed; close it, or write it twice in a cell in quotes"

@@ -90,6 +90,7 @@ def test_a_line_break_within_quotes_makes_no_second_device() -> None:
         (b'u,"a"b"', "column 2: something follows the quote"),
         (b'u,ios, "t', "column 3: the quote that opens it is never closed"),
         (b"a,b\rc,d", "a carriage return alone"),
+        (b'"a",b\rc,d', "column 2: its lines end with a carriage return alone"),
         (b"\xb1\xe8,ios", "not UTF-8 but CP949"),
         (b"caf\xe9,ios", "not UTF-8: save it as UTF-8"),
         (b"x" * MAX_LINE + b"y", f"longer than {MAX_LINE} bytes"),
