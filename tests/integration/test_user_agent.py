@@ -1,10 +1,7 @@
 """Every HTTP server that Carillon calls is told its name and version."""
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ from opentelemetry import trace
 
 from deploy.dead_letters.__main__ import connect
 from deploy.local.client import OperatorClient
-from deploy.local.ports import LOOPBACK
 from services.fcm_emulator.identity import write_service_account
 from services.sender.credentials import Credentials
 from services.sender.gateways import Route
@@ -20,6 +16,7 @@ from services.sender.gateways.fcm import FcmGateway, FcmOptions
 from shared.observability import healthcheck, traces
 from shared.topology.management import Management
 from shared.version import USER_AGENT, VERSION
+from tests.support.http_server import Handler, serving
 
 
 class Listener:
@@ -34,36 +31,18 @@ class Listener:
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     """Listen until the test ends."""
-    with _listening(Listener()) as listener:
-        yield listener
+    told = Listener()
 
+    class Remember(Handler):
+        def answer(self, _: bytes) -> bytes:
+            """Keep who called."""
+            told.agents.append(self.headers["User-Agent"])
+            return json.dumps(told.answer).encode()
 
-@contextmanager
-def _listening(listener: Listener) -> Iterator[Listener]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            """Read the body, which may come in chunks that nobody looks at, and answer."""
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            listener.agents.append(self.headers["User-Agent"])
-            body = json.dumps(listener.answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+        do_GET = do_PUT = Handler.do_POST  # noqa: N815 - http.server's names
 
-        do_GET = do_PUT = do_POST  # noqa: N815 - http.server's names
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, name="listener")
-        thread.start()
-        listener.url = f"http://{LOOPBACK}:{server.server_address[1]}"
-        yield listener
-        server.shutdown()
-        thread.join()
+    with serving(Remember) as told.url:
+        yield told
 
 
 def test_the_name_has_the_version() -> None:

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from deploy.dependencies.advisories import Report, look_up
+from tests.support.http_server import Handler, serving
 
 LOCK = """uvloop==0.23.0 \\
     --hash=sha256:{0}
@@ -29,36 +28,20 @@ ADVISORY = {
 }
 
 
-class Database(BaseHTTPRequestHandler):
+class Database(Handler):
     """Answers as OSV does: one advisory for yarl, none for anything else."""
 
-    def do_POST(self) -> None:
+    def answer(self, body: bytes) -> bytes:
         """Answer a query of one package."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        found = {"vulns": [ADVISORY]} if asked["package"]["name"] == "yarl" else {}
-        body = json.dumps(found).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        asked = json.loads(body)["package"]["name"]
+        return json.dumps({"vulns": [ADVISORY]} if asked == "yarl" else {}).encode()
 
 
 @contextmanager
 def database() -> Iterator[list[str]]:
     """Serve it, and give the options with which pip-audit asks it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Database)
-    thread = Thread(target=server.serve_forever, name="advisories")
-    thread.start()
-    try:
-        yield ["--vulnerability-service", "osv", "--osv-url", f"http://127.0.0.1:{server.server_port}/v1/query"]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Database) as url:
+        yield ["--vulnerability-service", "osv", "--osv-url", f"{url}/v1/query"]
 
 
 def test_a_vulnerability_is_found_behind_a_database_that_is_away(tmp_path: Path) -> None:

@@ -1,18 +1,16 @@
 """A campaign's traces as a collector receives them: from the request to FCM, over processes."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from deploy.local.ports import LOOPBACK
 from shared.version import VERSION
 from tests.integration.deploy.fleet import fleet
+from tests.support.http_server import Handler, serving
 
 DEVICES = 700
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -44,24 +42,15 @@ def collecting() -> Iterator[Collector]:
     """Serve OTLP over HTTP."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Take(Handler):
+        def answer(self, body: bytes) -> bytes:
             """Take an export; the client compresses nothing unless told to."""
-            collector.take(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            collector.take(body)
+            return b""
 
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, name="collector")
-        thread.start()
-        collector.url = f"http://{LOOPBACK}:{server.server_address[1]}/v1/traces"
+    with serving(Take) as url:
+        collector.url = f"{url}/v1/traces"
         yield collector
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.timeout(120)
