@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 
 from shared.contracts.messages import BatchReady
 from shared.db import Writer
+from shared.errors import CarillonError
 from shared.ledger import letters, projects, states
 from shared.ledger.times import Times
 from shared.topology import Lane
@@ -149,7 +150,7 @@ class NoClaim(StrEnum):
     CLOSING = "closing"
 
 
-class OverdueError(Exception):
+class OverdueError(CarillonError):
     """Raised when the place in the quota went by before the claim was written; nothing may be committed."""
 
 
