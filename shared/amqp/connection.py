@@ -49,9 +49,10 @@ DECLARE = "Run `python -m shared.topology` against this vhost."
 
 @contextlib.contextmanager
 def not_cancelled() -> Generator[None]:
-    """Turn a cancellation that nobody requested into an error: aiormq cancels what waits on a closed channel.
+    """Turn what aiormq says of a closed channel into a `ConnectionError`: it would end a worker or a loop.
 
-    Unchanged, it would end a worker or a loop silently.
+    It cancels what waits on the channel, though nobody requested that. What is begun on a connection that is being
+    closed gets a bare `Exception`, which no list of errors can hold.
     """
     try:
         yield
@@ -60,6 +61,10 @@ def not_cancelled() -> Generator[None]:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("the channel was closed meanwhile") from None
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise ConnectionError("the connection was closed meanwhile") from error
 
 
 async def close(what: AbstractChannel | AbstractConnection | aiormq.abc.AbstractChannel) -> None:

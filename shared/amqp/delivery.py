@@ -8,7 +8,7 @@ import asyncio
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared.amqp.connection import TROUBLE, in_words
+from shared.amqp.connection import TROUBLE, in_words, not_cancelled
 from shared.errors import MalformedMessageError
 from shared.observability import traces
 from shared.request_id import MESSAGE_HEADER
@@ -87,7 +87,8 @@ class Delivery:
     async def ack(self, *, multiple: bool = False) -> None:
         """Ack it, and with `multiple` all before it on its channel; on a dead channel nothing happens."""
         try:
-            await self._message.ack(multiple=multiple)
+            with not_cancelled():
+                await self._message.ack(multiple=multiple)
         except TROUBLE as error:
             log.warning("delivery.ack_lost", error=in_words(error))
 

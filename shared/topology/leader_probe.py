@@ -117,15 +117,16 @@ class LeaderProbe:
         )
         try:
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT if at is None else TRY):
-                    await connection.connect()
+                with not_cancelled():
+                    async with asyncio.timeout(CONNECT_TIMEOUT if at is None else TRY):
+                        await connection.connect()
             except TROUBLE as error:
                 raise BrokerUnavailableError(f"RabbitMQ takes no connection: {in_words(error)}. {CHECK}") from error
             with not_cancelled():
                 async with asyncio.timeout(within):
                     yield await connection.channel()
         finally:
-            with suppress(*TROUBLE):
+            with suppress(*TROUBLE), not_cancelled():
                 async with asyncio.timeout(BYE):
                     await connection.close()
 

@@ -18,7 +18,7 @@ from aiormq.exceptions import DeliveryError, PublishError
 from pamqp.commands import Basic
 
 from services.api.system.dead_letters import Choice, Letter, read
-from shared.amqp.connection import TROUBLE
+from shared.amqp.connection import TROUBLE, not_cancelled
 from shared.amqp.publisher import PRIORITY
 from shared.errors import BrokerUnavailableError
 from shared.topology import DEAD_LETTERS
@@ -105,20 +105,21 @@ class DeadLetterDesk:
     async def _taken(self) -> AsyncGenerator[tuple[AbstractChannel, Look, list[int]]]:
         """Hold letters, unacked, while the block runs; what it does not ack returns to the queue."""
         try:
-            async with asyncio.timeout(TIMEOUT), self._turn, _channel(self._looking) as channel:
-                seen = Look()
-                tags: list[int] = []
-                size = 0
-                while len(tags) < min(MOST, seen.ready or 1) and size < MOST_BYTES:
-                    got = await channel.basic_get(DEAD_LETTERS.name)
-                    if not isinstance(got.delivery, Basic.GetOk):
-                        break
-                    if not tags:  # the queue itself is not asked: that may be refused (see `shared.amqp.depth`)
-                        seen.ready = 1 + int(got.delivery.message_count or 0)
-                    seen.letters.append(read(got.body, got.header.properties, got.delivery.routing_key or ""))
-                    tags.append(int(got.delivery.delivery_tag or 0))
-                    size += len(got.body)
-                yield channel, seen, tags
+            with not_cancelled():
+                async with asyncio.timeout(TIMEOUT), self._turn, _channel(self._looking) as channel:
+                    seen = Look()
+                    tags: list[int] = []
+                    size = 0
+                    while len(tags) < min(MOST, seen.ready or 1) and size < MOST_BYTES:
+                        got = await channel.basic_get(DEAD_LETTERS.name)
+                        if not isinstance(got.delivery, Basic.GetOk):
+                            break
+                        if not tags:  # the queue itself is not asked: that may be refused (see `shared.amqp.depth`)
+                            seen.ready = 1 + int(got.delivery.message_count or 0)
+                        seen.letters.append(read(got.body, got.header.properties, got.delivery.routing_key or ""))
+                        tags.append(int(got.delivery.delivery_tag or 0))
+                        size += len(got.body)
+                    yield channel, seen, tags
         except TROUBLE as error:
             raise BrokerUnavailableError(
                 f"The dead letters cannot be reached: {type(error).__name__}: {error}"
